@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "arena.h"
+
+#include <numa.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define CHUNK_BYTES ((size_t)256 << 10)
+#define CACHE_LINE  64
+
+struct chunk {
+	struct chunk *next;
+	size_t bytes; /* of the mapping, this header included */
+	size_t used;
+};
+
+struct arena {
+	struct chunk *chunks; /* the newest first; only it is handed out from */
+	size_t bytes;
+	int numa_node;
+};
+
+struct arena *
+arena_create(int numa_node)
+{
+	struct arena *arena = calloc(1, sizeof(*arena));
+	if (arena)
+		arena->numa_node = numa_node;
+	return arena;
+}
+
+static struct chunk *
+chunk_map(struct arena *arena, size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	/* Before the first touch, so that the pages come from there. */
+	if (arena->numa_node != ARENA_ANY_NODE && numa_available() >= 0)
+		numa_tonode_memory(memory, bytes, arena->numa_node);
+	struct chunk *chunk = memory;
+	chunk->bytes = bytes;
+	chunk->used = sizeof(*chunk);
+	chunk->next = arena->chunks;
+	arena->chunks = chunk;
+	arena->bytes += bytes;
+	return chunk;
+}
+
+void *
+arena_alloc(struct arena *arena, size_t bytes, size_t align)
+{
+	if (bytes > SIZE_MAX / 2)
+		return NULL;
+	struct chunk *chunk = arena->chunks;
+	size_t start = chunk ? (chunk->used + align - 1) & ~(align - 1) : 0;
+	if (!chunk || start + bytes > chunk->bytes) {
+		size_t need = bytes + sizeof(*chunk) + align;
+		size_t size = need > CHUNK_BYTES ? (need + 4095) & ~(size_t)4095 : CHUNK_BYTES;
+		chunk = chunk_map(arena, size);
+		if (!chunk)
+			return NULL;
+		start = (chunk->used + align - 1) & ~(align - 1);
+	}
+	chunk->used = start + bytes;
+	return (char *)chunk + start;
+}
+
+void *
+arena_array(struct arena *arena, size_t count, size_t element_bytes)
+{
+	size_t bytes;
+	if (__builtin_mul_overflow(count, element_bytes, &bytes))
+		return NULL;
+	return arena_alloc(arena, bytes, CACHE_LINE);
+}
+
+char *
+arena_strdup(struct arena *arena, const char *text)
+{
+	size_t bytes = strlen(text) + 1;
+	char *copy = arena_alloc(arena, bytes, 1);
+	return copy ? memcpy(copy, text, bytes) : NULL;
+}
+
+size_t
+arena_bytes(const struct arena *arena)
+{
+	return arena->bytes;
+}
+
+void
+arena_destroy(struct arena *arena)
+{
+	if (!arena)
+		return;
+	for (struct chunk *chunk = arena->chunks, *next; chunk; chunk = next) {
+		next = chunk->next;
+		munmap(chunk, chunk->bytes);
+	}
+	free(arena);
+}

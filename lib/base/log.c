@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const struct {
+	const char *journal, *terminal;
+} prefixes[] = {
+	[LOG_LEVEL_ERROR] = {"<3>", "error: "},
+	[LOG_LEVEL_WARNING] = {"<4>", "warning: "},
+	[LOG_LEVEL_NOTICE] = {"<5>", ""},
+	[LOG_LEVEL_DEBUG] = {"<7>", "debug: "},
+};
+
+static bool verbose; /* set once, before other threads exist */
+
+void
+log_set_verbose(void)
+{
+	verbose = true;
+}
+
+void
+log_line(enum log_level level, const char *format, ...)
+{
+	if (level == LOG_LEVEL_DEBUG && !verbose)
+		return;
+	bool journal = getenv("JOURNAL_STREAM") != NULL;
+	char line[1024];
+	int head = snprintf(line, sizeof(line), "%s",
+		journal ? prefixes[level].journal : prefixes[level].terminal);
+	va_list args;
+	va_start(args, format);
+	int body = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, format, args);
+	va_end(args);
+	size_t len = (size_t)head + (body < 0 ? 0 : (size_t)body);
+	if (len > sizeof(line) - 2)
+		len = sizeof(line) - 2;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	line[len++] = '\n';
+	/* A full or closed log must not stop the daemon, and there is nobody to tell. */
+	ssize_t ignored = write(STDERR_FILENO, line, len);
+	(void)ignored;
+}

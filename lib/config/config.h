@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A configuration, as the rest of the program sees it: validated, complete (defaults filled in),
+ * frozen, and ignorant of DPDK. It lives in one arena and is freed whole.
+ *
+ *   file --document--> JSON with positions --schema--> values of the right type and range
+ *        --semantics--> no contradictions --> struct config
+ *
+ * What a field means, its type, range and default stand once, in the tables of schema.c: they
+ * drive the validator, the JSON Schema, the reference in README.md and the completion.
+ * Control only (or a tool without threads).
+ */
+#ifndef FAIRLEAD_CONFIG_H
+#define FAIRLEAD_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "addr.h"
+#include "error.h"
+#include "limits.h"
+
+struct arena;
+
+enum backend_state {
+	BACKEND_ACTIVE,
+	BACKEND_DRAIN,	  /* no new flows; existing ones stay */
+	BACKEND_DISABLED, /* no flows at all */
+};
+
+enum affinity {
+	AFFINITY_FLOW,	 /* a 5-tuple stays */
+	AFFINITY_CLIENT, /* a client address stays, whatever its ports and the VIP */
+	AFFINITY_NONE,	 /* every packet by its row; no entry in the flow table */
+};
+
+enum health_type {
+	HEALTH_NONE, /* no "health" in the pool */
+	HEALTH_TCP,
+	HEALTH_HTTP,
+};
+
+struct config_backend {
+	const char *name;
+	struct ip_addr address;
+	uint16_t weight;
+	enum backend_state state;
+};
+
+struct config_forward {
+	const char *mode; /* a name in encap_all[]: "l2", "ipip" */
+	struct ip_prefix source4, source6; /* outer source; a shorter prefix carries flow entropy */
+	bool has_source4, has_source6;
+};
+
+struct config_health {
+	enum health_type type;
+	uint16_t port;
+	const char *path; /* http */
+	uint32_t interval_ms, timeout_ms;
+	uint16_t rise, fall;
+};
+
+struct config_pool {
+	const char *name;
+	struct config_forward forward;
+	struct config_health health;
+	struct config_backend *backends; /* in the file's order; never empty */
+	uint32_t backend_count;
+	uint32_t rows;
+};
+
+struct config_port_range {
+	uint16_t first, last; /* "any" is 0-65535 */
+};
+
+struct config_service {
+	const char *name;
+	struct ip_addr *vips;
+	uint32_t vip_count;
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	struct config_port_range *ports; /* sorted, not overlapping */
+	uint32_t port_count;
+	uint32_t pool; /* index in config.pools */
+	enum affinity affinity;
+};
+
+struct config_port {
+	const char *name;
+	const char *device;	      /* PCI address or DPDK device string */
+	const char *kernel_interface; /* NULL: packets not for a VIP are dropped by name */
+	uint16_t mtu;
+};
+
+struct config_flow_table {
+	uint64_t capacity;
+	const char *path; /* filled in: /dev/shm/fairlead-<edge name>.flows */
+	uint16_t tcp_syn_s, tcp_established_s, tcp_closing_s, datagram_s, client_s;
+};
+
+struct config_punt {
+	uint32_t control_pps; /* ARP, ND, routing protocols; per port */
+	uint32_t other_pps;
+};
+
+struct config {
+	struct arena *arena;
+	const char *file; /* as it was named, for messages */
+
+	const char *edge_name;
+	uint8_t hash_key[16];
+
+	uint16_t workers[WORKERS_MAX]; /* CPU numbers, ascending */
+	uint32_t worker_count;
+	struct config_port *ports;
+	uint32_t port_count;
+	struct config_flow_table flow_table;
+	struct config_punt punt;
+	bool hugepages;
+	uint32_t memory_mb; /* for DPDK's packet buffers; 0: what is needed */
+
+	struct config_pool *pools; /* sorted by name */
+	uint32_t pool_count;
+	struct config_service *services; /* sorted by name */
+	uint32_t service_count;
+
+	bool has_announce;
+	const char *announce_interface;
+	uint32_t announce_min_healthy;
+
+	const char *control_socket;
+	const char *control_metrics; /* "127.0.0.1:9464", or NULL */
+};
+
+/*
+ * Reads, validates and freezes `path`. 0 and *config; or a negative errno after every error has been
+ * printed to `errors`, one line each: "file:line:column: /json/pointer: wanted …, got …".
+ * Things that are allowed but that an operator should know go to `errors` too, as
+ * "file:line:column: /json/pointer: warning: …", and do not refuse.
+ */
+int config_load(struct config **config, const char *path, FILE *errors);
+
+/* The same from memory; `name` stands for the file in messages. `text` need not end in NUL. */
+int config_parse(
+	struct config **config, const char *name, const char *text, size_t length, FILE *errors);
+
+/* NULL is allowed. */
+void config_free(struct config *config);
+
+/* The configuration as JSON with every default filled in and names in order: two files that mean the same
+ * print the same. `-ENOMEM` or 0. */
+int config_print(const struct config *config, FILE *out);
+
+/* The JSON Schema (draft 2020-12), and the reference as Markdown: both out of schema.c's tables. */
+void config_print_schema(FILE *out);
+void config_print_reference(FILE *out);
+
+const char *affinity_name(enum affinity affinity);
+const char *backend_state_name(enum backend_state state);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ways to a backend. Each is one `struct encap`: a name, what it adds, how a backend's header is
+ * prepared, how a packet is wrapped. The packet path calls through it and knows none by name.
+ *
+ *   before:            | headroom …            | inner IP packet (l3_length) | padding
+ *   after ipip:        | … | outer IP (20, 40) | inner IP packet             |
+ *                          ^ outer
+ *   after l2:          | …                     | inner IP packet             |
+ *                                              ^ outer
+ *
+ * Afterwards the caller puts the Ethernet header in front of `outer`: that is the same for all.
+ *
+ * Adding an encapsulation touches five places:
+ *   1. its file here, beside ipip.c, and its line in lib/meson.build
+ *   2. its line in encap_all[], encap.c
+ *   3. its name and fields in the "forward" table of config/schema.c
+ *   4. its unit test in tests/unit/
+ *   5. its capture in tests/packet/
+ *
+ * prepare: control only, when a snapshot is built. wrap: workers; touches only the packet and its
+ * frozen target.
+ */
+#ifndef FAIRLEAD_ENCAP_H
+#define FAIRLEAD_ENCAP_H
+
+#include <stdbool.h>
+
+#include "addr.h"
+
+#define ENCAP_HEADER_MAX 64 /* the longest prepared outer header */
+
+/* What wrapping needs to know of a backend: frozen in the snapshot, one per backend. */
+struct encap_target {
+	uint8_t header[ENCAP_HEADER_MAX]; /* outer header with everything that does not vary */
+	uint32_t checksum_sum;		  /* of an IPv4 outer header with length, TOS and entropy 0 */
+	uint32_t entropy_mask;		  /* host order: low bits of the outer source that vary by flow */
+	uint8_t header_length;		  /* 0 for l2 */
+	uint8_t family;			  /* of the outer header: 4, 6; 0 for l2 */
+};
+
+/* What a pool's "forward" says, ready for use. */
+struct encap_settings {
+	struct ip_prefix source4, source6; /* outer source; host bits are filled from the flow hash */
+	bool has_source4, has_source6;
+};
+
+/* One packet on its way through wrap. */
+struct encap_packet {
+	uint8_t *inner;	      /* in: the inner IP header, TTL already decremented */
+	uint16_t l3_length;   /* in: bytes of the inner packet */
+	uint8_t inner_family; /* in: 4 or 6 */
+	uint8_t tos;	      /* in: inner DSCP and ECN, copied outwards (RFC 6040, 4.1, normal mode) */
+	uint32_t entropy;     /* in: bits of the flow hash */
+	uint8_t *outer;	      /* out: start of the outermost IP header, at or before inner */
+};
+
+struct encap {
+	const char *name; /* the configuration's "mode" */
+	/* 0; -EINVAL if the settings lack an outer source of the backend's family. */
+	int (*prepare)(struct encap_target *target, const struct encap_settings *settings,
+		const struct ip_addr *backend);
+	/* The caller has made sure that target->header_length bytes before `inner` are writable. */
+	void (*wrap)(struct encap_packet *packet, const struct encap_target *target);
+};
+
+extern const struct encap encap_l2, encap_ipip;
+
+/* NULL-terminated, in the order in which documentation lists them. */
+extern const struct encap *const encap_all[];
+
+/* NULL if there is none of that name. */
+const struct encap *encap_find(const char *name);
+
+/* EtherType of what starts at `outer`. Host order. */
+uint16_t encap_ethertype(const struct encap_packet *packet, const struct encap_target *target);
+
+#endif

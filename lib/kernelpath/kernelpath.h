@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The kernel path: a kernel interface per port with the port's MAC, and a thread that moves frames.
+ *
+ *   worker --to_kernel[class] ring--> thread --> interface --> Linux
+ *   worker <-----from_kernel ring---- thread <-- interface <-- Linux
+ *
+ * The interface is virtio-user over vhost-net where /dev/vhost-net exists, else net_tap. It exists as
+ * long as the daemon does. Rings are multi producer (workers), single consumer (the thread) towards
+ * Linux; single producer, single consumer (one worker) towards the wire. Control frames (ARP, ND,
+ * routing protocols) have a ring of their own, emptied first.
+ *
+ * kernelpath_create, _start, _stop, _destroy: control. kernelpath_to_kernel: any worker.
+ * kernelpath_from_kernel: the one worker that serves the port.
+ */
+#ifndef FAIRLEAD_KERNELPATH_H
+#define FAIRLEAD_KERNELPATH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "error.h"
+
+struct kernelpath;
+struct rte_mbuf;
+struct rte_mempool;
+
+enum kernelpath_class {
+	KERNELPATH_CONTROL,
+	KERNELPATH_OTHER,
+	KERNELPATH_CLASSES,
+};
+
+struct kernelpath_port {
+	const char *interface; /* its name in Linux; NULL: this port has no kernel path */
+	struct mac_addr mac;
+	uint16_t mtu;
+};
+
+/* Makes the interfaces, up, with MAC and MTU set. Undoes everything on failure. */
+int kernelpath_create(struct kernelpath **kp, const struct kernelpath_port *ports,
+	unsigned port_count, struct rte_mempool *pool, struct error *err);
+/* Starts and stops the thread. After _stop the rings may be drained by kernelpath_destroy. */
+int kernelpath_start(struct kernelpath *kp, struct error *err);
+void kernelpath_stop(struct kernelpath *kp);
+void kernelpath_destroy(struct kernelpath *kp);
+
+/* Interface index in Linux; 0 if the port has none. */
+unsigned kernelpath_ifindex(const struct kernelpath *kp, unsigned port);
+/* "net_tap" or "virtio_user", for the log and the status. */
+const char *kernelpath_driver(const struct kernelpath *kp);
+
+/* Hands frames over; returns how many were taken, from the front. The rest stays the caller's. */
+unsigned kernelpath_to_kernel(struct kernelpath *kp, unsigned port, enum kernelpath_class class,
+	struct rte_mbuf **frames, unsigned count);
+/* Frames that Linux sends out of this port. */
+unsigned kernelpath_from_kernel(
+	struct kernelpath *kp, unsigned port, struct rte_mbuf **frames, unsigned count);
+
+/* Written by the thread alone, read by anyone. */
+struct kernelpath_counters {
+	uint64_t delivered;	  /* frames given to Linux */
+	uint64_t delivery_failed; /* Linux did not take them */
+	uint64_t collected;	  /* frames taken from Linux */
+	uint64_t ring_full;	  /* taken from Linux, and no room towards the worker: dropped */
+};
+struct kernelpath_counters kernelpath_counters(const struct kernelpath *kp, unsigned port);
+
+#endif
