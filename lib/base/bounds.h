@@ -2,8 +2,8 @@
 /*
  * Every limit of the product, in one place, each with its reason.
  */
-#ifndef FAIRLEAD_LIMITS_H
-#define FAIRLEAD_LIMITS_H
+#ifndef FAIRLEAD_BOUNDS_H
+#define FAIRLEAD_BOUNDS_H
 
 /* Names of backends, pools, services, ports: a DNS label (RFC 1035, 2.3.4), without the NUL. */
 #define NAME_LEN_MAX 63

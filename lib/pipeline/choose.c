@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "choose.h"
+
+#include <netinet/in.h>
+
+#include "wire.h"
+
+static bool
+is_dead(const void *context, struct flow_entry entry)
+{
+	return tables_backend(context, entry.backend, entry.generation) == NULL;
+}
+
+static bool
+is_reproducible(const void *context, struct flow_entry entry)
+{
+	const struct tables *tables = context;
+	const struct tables_backend *backend =
+		tables_backend(tables, entry.backend, entry.generation);
+	return backend && tables_row_backend(tables, backend->pool, entry.tag) == entry.backend;
+}
+
+struct flow_judge
+choose_judge(const struct tables *tables)
+{
+	return (struct flow_judge){
+		.is_dead = is_dead,
+		.is_reproducible = is_reproducible,
+		.context = tables,
+	};
+}
+
+static bool
+carries_data(const struct packet *pk, const uint8_t *frame)
+{
+	const struct wire_tcp *tcp = (const void *)(frame + pk->l4_offset);
+	unsigned headers = (unsigned)(pk->l4_offset - pk->l3_offset) + (tcp->offset >> 4) * 4u;
+	return pk->l3_length > headers;
+}
+
+/* The state of a known flow after this packet. */
+static inline enum flow_state
+state_after(enum flow_state state, const struct packet *pk, const uint8_t *frame)
+{
+	if (state == FLOW_DATAGRAM || state == FLOW_CLIENT)
+		return state;
+	if (pk->tcp_flags & (TCP_FIN | TCP_RST))
+		return FLOW_CLOSING;
+	if (pk->tcp_flags & TCP_SYN)
+		return state;
+	if (state == FLOW_CLOSING && !carries_data(pk, frame))
+		return FLOW_CLOSING;
+	return FLOW_ESTABLISHED;
+}
+
+/* The state of a flow that begins with this packet. */
+static enum flow_state
+first_state(const struct tables_service *service, const struct packet *pk)
+{
+	if (service->affinity == TABLES_AFFINITY_CLIENT)
+		return FLOW_CLIENT;
+	if (pk->proto != IPPROTO_TCP)
+		return FLOW_DATAGRAM;
+	if (pk->tcp_flags & TCP_FIN)
+		return FLOW_CLOSING;
+	return pk->tcp_flags & TCP_SYN ? FLOW_SYN : FLOW_ESTABLISHED;
+}
+
+static inline bool
+begins_anew(const struct flow_entry *entry, const struct packet *pk)
+{
+	return entry->state == FLOW_CLOSING &&
+		(pk->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+}
+
+static enum flow_event
+event_of(enum flow_inserted inserted)
+{
+	switch (inserted) {
+	case FLOW_INSERTED:
+		return FLOW_EVENT_INSERTED;
+	case FLOW_INSERTED_OVER_SYN:
+		return FLOW_EVENT_INSERTED_OVER_SYN;
+	case FLOW_INSERTED_OVER_CLOSING:
+		return FLOW_EVENT_INSERTED_OVER_CLOSING;
+	case FLOW_INSERTED_OVER_REPRODUCIBLE:
+		return FLOW_EVENT_INSERTED_OVER_REPRODUCIBLE;
+	case FLOW_UPDATED:
+		return FLOW_EVENT_UPDATED;
+	case FLOW_FULL:
+		break;
+	}
+	return FLOW_EVENT_FULL;
+}
+
+/* A packet whose flow the table does not know, or knows with an owner that has gone. */
+static __attribute__((noinline)) struct choice
+choose_new(struct flow_table *flows, const struct tables *tables, const struct flow_judge *judge,
+	const struct tables_service *service, const struct packet *pk, uint64_t hash, uint16_t tick)
+{
+	struct choice choice = {.events = {FLOW_EVENT_MISS}, .event_count = 1};
+	choice.backend = tables_row_backend(tables, service->pool, flow_hash_tag(hash));
+	if (choice.backend == 0)
+		return choice;
+	enum flow_state state = first_state(service, pk);
+	if (state != FLOW_CLIENT && pk->proto == IPPROTO_TCP && (pk->tcp_flags & TCP_RST))
+		return choice;
+	struct flow_entry winner, entry = {
+		.backend = choice.backend,
+		.state = state,
+		.generation = tables->backends[choice.backend].generation,
+	};
+	enum flow_inserted inserted = flow_insert(flows, hash, entry, tick, judge, &winner);
+	choice.events[choice.event_count++] = (uint8_t)event_of(inserted);
+	choice.new_flow = inserted != FLOW_UPDATED;
+	/* The winner may be another worker's, under a snapshot that is not this one: then the row. */
+	if (inserted != FLOW_FULL && tables_backend(tables, winner.backend, winner.generation))
+		choice.backend = winner.backend;
+	return choice;
+}
+
+struct choice
+choose_backend(struct flow_table *flows, const struct tables *tables,
+	const struct flow_judge *judge, const struct tables_service *service,
+	const struct packet *pk, const uint8_t *frame, uint64_t hash, uint16_t tick)
+{
+	if (service->affinity == TABLES_AFFINITY_NONE)
+		return (struct choice){
+			.backend = tables_row_backend(tables, service->pool, flow_hash_tag(hash))};
+	struct flow_hit hit = flow_lookup(flows, hash, tick);
+	if (__builtin_expect(hit.place != NULL, 1)) {
+		struct flow_entry entry = flow_entry_unpack(hit.word);
+		if (__builtin_expect(begins_anew(&entry, pk), 0)) {
+			flow_remove(flows, hash, tick);
+		} else if (tables_backend(tables, entry.backend, entry.generation)) {
+			flow_refresh(hit, state_after(entry.state, pk, frame), tick);
+			return (struct choice){
+				.backend = entry.backend,
+				.event_count = 1,
+				.events = {FLOW_EVENT_HIT},
+			};
+		}
+	}
+	return choose_new(flows, tables, judge, service, pk, hash, tick);
+}

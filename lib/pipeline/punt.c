@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "punt.h"
+
+#include <netinet/in.h>
+
+#include "parse.h"
+#include "wire.h"
+
+#define ETHERTYPE_ARP  0x0806
+#define ETHERTYPE_SLOW 0x8809 /* LACP, IEEE 802.3 annex 57A */
+#define ETHERTYPE_LLDP 0x88cc
+
+#define PROTO_OSPF 89
+#define PROTO_VRRP 112
+
+#define PORT_BGP	   179
+#define PORT_BFD	   3784 /* RFC 5881, 4 */
+#define PORT_BFD_MULTIHOP 4784 /* RFC 5883, 5 */
+
+#define ND_FIRST 133 /* router solicitation, RFC 4861, 4 */
+#define ND_LAST	 137 /* redirect */
+
+static bool
+is_link_control(const uint8_t *frame)
+{
+	uint16_t type = wire_u16(((const struct wire_ether *)(const void *)frame)->type);
+	return type == ETHERTYPE_ARP || type == ETHERTYPE_SLOW || type == ETHERTYPE_LLDP;
+}
+
+static bool
+is_ip_control(const uint8_t *frame, uint32_t available, uint32_t frame_length, struct packet pk)
+{
+	if (parse_l4(frame, available, frame_length, &pk) != PARSE_OK)
+		return false;
+	switch (pk.proto) {
+	case IPPROTO_TCP:
+		return pk.dport == PORT_BGP || pk.sport == PORT_BGP;
+	case IPPROTO_UDP:
+		return pk.dport == PORT_BFD || pk.dport == PORT_BFD_MULTIHOP;
+	case IPPROTO_ICMPV6:
+		return pk.icmp_type >= ND_FIRST && pk.icmp_type <= ND_LAST;
+	case PROTO_OSPF:
+	case PROTO_VRRP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum exit
+punt_exit(struct punt_meter *meter, const struct tables *tables, uint8_t port,
+	const uint8_t *frame, uint32_t available, uint32_t frame_length, const struct packet *pk,
+	bool is_ip, struct mono now)
+{
+	if (!tables->ports[port].has_kernel_path)
+		return EXIT_DROP_NO_KERNEL_PATH;
+	bool control = pk->vlan_tags == 0 &&
+		(is_ip ? is_ip_control(frame, available, frame_length, *pk)
+		       : is_link_control(frame));
+	struct token_bucket *bucket = control ? &meter->control[port] : &meter->other[port];
+	uint32_t rate = control ? tables->punt_control_pps : tables->punt_other_pps;
+	if (!token_bucket_take(bucket, rate, now))
+		return EXIT_DROP_PUNT_METERED;
+	return control ? EXIT_PUNTED_CONTROL : EXIT_PUNTED_OTHER;
+}

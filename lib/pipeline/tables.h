@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a burst reads: the working part of a snapshot. Frozen when it is published; on a machine with
+ * several NUMA nodes each has its own copy. The only thing in reach that changes is the content of
+ * the next-hop slots, one atomic word each.
+ *
+ *   packet -> services -> service -> pool -> rows[row] ─┐
+ *                            flow table entry ──────────┴-> backends[index] -> slots[slot]
+ *
+ * control: builds; workers: ro.
+ */
+#ifndef FAIRLEAD_TABLES_H
+#define FAIRLEAD_TABLES_H
+
+#include <stdbool.h>
+
+#include "encap.h"
+#include "flow_hash.h"
+#include "l2_slot.h"
+#include "bounds.h"
+#include "service_table.h"
+
+enum tables_affinity {
+	TABLES_AFFINITY_FLOW,
+	TABLES_AFFINITY_CLIENT,
+	TABLES_AFFINITY_NONE,
+};
+
+struct tables_service {
+	uint64_t salt; /* flow_salt() of its name */
+	uint16_t pool;
+	uint8_t affinity; /* enum tables_affinity */
+};
+
+struct tables_pool {
+	const uint16_t *rows;
+	uint32_t row_count;
+};
+
+/* Indexed by the backend's index; the first line is all that mode l2 reads. */
+struct tables_backend {
+	const struct encap *encap; /* NULL: nobody has this index, or the backend is disabled */
+	uint32_t slot;		   /* in tables.slots */
+	uint16_t pool;
+	uint8_t generation;
+	struct encap_target target;
+} __attribute__((aligned(64)));
+
+struct tables_port {
+	struct mac_addr mac;
+	uint16_t mtu;
+	bool has_kernel_path;
+};
+
+struct tables {
+	struct service_table services;
+	const struct tables_service *service; /* by service number */
+	const struct tables_pool *pools;
+	const struct tables_backend *backends; /* [0 .. backend_limit) */
+	const l2_slot *slots;
+	uint32_t backend_limit;
+	uint32_t port_count;
+	struct flow_key key;
+	struct tables_port ports[PORTS_MAX];
+	/* Packets a second that each worker may punt, per port. */
+	uint32_t punt_control_pps, punt_other_pps;
+};
+
+/* The backend of an index and a generation, or NULL if that is nobody now. */
+static inline const struct tables_backend *
+tables_backend(const struct tables *tables, uint16_t index, uint8_t generation)
+{
+	if (__builtin_expect(index >= tables->backend_limit, 0))
+		return NULL;
+	const struct tables_backend *backend = &tables->backends[index];
+	return backend->encap && backend->generation == generation ? backend : NULL;
+}
+
+/* What the row table says for a tag. 0 (ROWS_NOBODY) if the pool has nobody. */
+static inline uint16_t
+tables_row_backend(const struct tables *tables, uint16_t pool, uint32_t tag)
+{
+	const struct tables_pool *p = &tables->pools[pool];
+	return p->rows[tag & (p->row_count - 1)];
+}
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "openmetrics.h"
+
+#include <inttypes.h>
+
+/* Label values need no escaping: the configuration lets names have [A-Za-z0-9._-] only. */
+
+static void
+family(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# TYPE fairlead_%s %s\n# HELP fairlead_%s %s\n", name, type, name, help);
+}
+
+static void
+gauge(FILE *out, const char *name, const char *help, uint64_t value)
+{
+	family(out, name, "gauge", help);
+	fprintf(out, "fairlead_%s %" PRIu64 "\n", name, value);
+}
+
+static void
+write_exits(FILE *out, const struct totals *totals)
+{
+	family(out, "received_packets", "counter", "Packets received from all ports.");
+	fprintf(out, "fairlead_received_packets_total %" PRIu64 "\n", totals->received);
+	family(out, "received_bytes", "counter", "Bytes of frames received, without FCS.");
+	fprintf(out, "fairlead_received_bytes_total %" PRIu64 "\n", totals->received_bytes);
+	family(out, "exit_packets", "counter",
+		"Packets by the way they left; their sum is received_packets.");
+	for (int i = 0; i < EXIT_COUNT; i++)
+		fprintf(out,
+			"fairlead_exit_packets_total{exit=\"%s\",kind=\"%s\"} %" PRIu64 "\n",
+			exit_name((enum exit)i), exit_kind_name(exit_kind((enum exit)i)),
+			totals->packets[i]);
+	family(out, "flow_events", "counter", "What happened at the flow table.");
+	for (int i = 0; i < FLOW_EVENT_COUNT; i++)
+		fprintf(out, "fairlead_flow_events_total{event=\"%s\"} %" PRIu64 "\n",
+			flow_event_name((enum flow_event)i), totals->flow_events[i]);
+}
+
+static void
+write_services(FILE *out, const struct stats *stats, const struct openmetrics_service *services,
+	uint32_t count)
+{
+	static const struct {
+		const char *name, *help;
+	} families[] = {
+		{"service_packets", "Packets sent to a service's backends."},
+		{"service_bytes", "Bytes of frames received for a service."},
+		{"service_new_flows", "Flows that began."},
+	};
+	for (int f = 0; f < 3; f++) {
+		family(out, families[f].name, "counter", families[f].help);
+		for (uint32_t i = 0; i < count; i++) {
+			struct stats_traffic t = stats_service(stats, services[i].number);
+			uint64_t value = f == 0 ? t.packets : f == 1 ? t.bytes : t.new_flows;
+			fprintf(out, "fairlead_%s_total{service=\"%s\"} %" PRIu64 "\n",
+				families[f].name, services[i].name, value);
+		}
+	}
+}
+
+static void
+write_backends(FILE *out, const struct stats *stats, const struct openmetrics_backend *backends,
+	uint32_t count)
+{
+	static const struct {
+		const char *name, *type, *suffix, *help;
+	} families[] = {
+		{"backend_packets", "counter", "_total", "Packets sent to a backend."},
+		{"backend_bytes", "counter", "_total", "Bytes of frames received for a backend."},
+		{"backend_flows", "gauge", "", "Flows in the table that name the backend."},
+		{"backend_next_hop_resolved", "gauge", "", "1 if the backend's next hop is known."},
+	};
+	for (int f = 0; f < 4; f++) {
+		family(out, families[f].name, families[f].type, families[f].help);
+		for (uint32_t i = 0; i < count; i++) {
+			const struct openmetrics_backend *b = &backends[i];
+			struct stats_traffic t = stats_backend(stats, b->index);
+			uint64_t values[] = {t.packets, t.bytes, b->flows, b->next_hop_resolved};
+			fprintf(out, "fairlead_%s%s{pool=\"%s\",backend=\"%s\"} %" PRIu64 "\n",
+				families[f].name, families[f].suffix, b->pool, b->name, values[f]);
+		}
+	}
+}
+
+void
+openmetrics_write(FILE *out, const struct stats *stats, const struct openmetrics_gauges *gauges,
+	const struct openmetrics_service *services, uint32_t service_count,
+	const struct openmetrics_backend *backends, uint32_t backend_count)
+{
+	struct totals totals = stats_totals(stats);
+	write_exits(out, &totals);
+	gauge(out, "flow_table_entries", "Flows in the table, as of the last sweep.",
+		gauges->flow_entries);
+	gauge(out, "flow_table_capacity", "Flows the table is laid out for.",
+		gauges->flow_capacity);
+	gauge(out, "snapshot_generation", "Number of the configuration in force, from 1.",
+		gauges->snapshot_generation);
+	gauge(out, "next_hops_resolved", "Backend addresses whose next hop is known.",
+		gauges->next_hops_resolved);
+	gauge(out, "next_hops_unresolved", "Backend addresses whose next hop is not known.",
+		gauges->next_hops_unresolved);
+	write_services(out, stats, services, service_count);
+	write_backends(out, stats, backends, backend_count);
+	fputs("# EOF\n", out);
+}
