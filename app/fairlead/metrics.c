@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "metrics.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openmetrics.h"
+
+#define HEADER_BYTES_MAX 8192
+#define TIMEOUT_S	 10
+
+struct metrics {
+	struct evhttp *http;
+	struct daemon *daemon;
+};
+
+static uint32_t
+count_backends(const struct config *config)
+{
+	uint32_t count = 0;
+	for (uint32_t p = 0; p < config->pool_count; p++)
+		count += config->pools[p].backend_count;
+	return count;
+}
+
+static void
+fill_backends(const struct daemon *d, struct openmetrics_backend *out)
+{
+	const struct snapshot *snapshot = d->publish.snapshot;
+	const struct config *config = snapshot_config(snapshot);
+	const l2_slot *slots = nexthop_slots(d->nexthops);
+	for (uint32_t p = 0; p < config->pool_count; p++)
+		for (uint32_t b = 0; b < config->pools[p].backend_count; b++) {
+			uint16_t index = snapshot_backend_index(snapshot, p, b);
+			uint32_t slot = snapshot_backend_slot(snapshot, p, b);
+			*out++ = (struct openmetrics_backend){
+				.pool = config->pools[p].name,
+				.name = config->pools[p].backends[b].name,
+				.index = index,
+				.flows = d->sweep.last.by_backend[index],
+				.next_hop_resolved = l2_slot_resolved(atomic_load(&slots[slot])),
+			};
+		}
+}
+
+/* The whole page, in memory: NULL when that is out. */
+static char *
+render(const struct daemon *d, size_t *bytes)
+{
+	const struct config *config = snapshot_config(d->publish.snapshot);
+	uint32_t backend_count = count_backends(config);
+	struct openmetrics_service *services =
+		calloc(config->service_count + 1, sizeof(*services));
+	struct openmetrics_backend *backends = calloc(backend_count + 1, sizeof(*backends));
+	char *text = NULL;
+	FILE *out = services && backends ? open_memstream(&text, bytes) : NULL;
+	if (out) {
+		for (uint32_t i = 0; i < config->service_count; i++)
+			services[i] = (struct openmetrics_service){config->services[i].name,
+				snapshot_service_number(d->publish.snapshot, i)};
+		fill_backends(d, backends);
+		struct nexthop_counters hops = nexthop_counters(d->nexthops);
+		struct openmetrics_gauges gauges = {
+			.flow_entries = d->sweep.last.live,
+			.flow_capacity = d->flow_capacity,
+			.snapshot_generation = snapshot_generation(d->publish.snapshot),
+			.next_hops_resolved = hops.resolved,
+			.next_hops_unresolved = hops.unresolved,
+		};
+		openmetrics_write(out, d->stats, &gauges, services, config->service_count,
+			backends, backend_count);
+		fclose(out);
+	}
+	free(services);
+	free(backends);
+	return text;
+}
+
+static void
+on_metrics(struct evhttp_request *request, void *context)
+{
+	const struct metrics *metrics = context;
+	size_t bytes;
+	char *text = render(metrics->daemon, &bytes);
+	struct evbuffer *body = text ? evbuffer_new() : NULL;
+	if (body) {
+		evbuffer_add(body, text, bytes);
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+			OPENMETRICS_CONTENT_TYPE);
+		evhttp_send_reply(request, HTTP_OK, "OK", body);
+		evbuffer_free(body);
+	} else {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+	}
+	free(text);
+}
+
+/* "127.0.0.1:9464" and "[::1]:9464" to their parts. The configuration has checked the form. */
+static uint16_t
+split_listen(const char *listen, char *address, size_t bytes)
+{
+	const char *colon = strrchr(listen, ':');
+	size_t length = (size_t)(colon - listen);
+	if (listen[0] == '[') {
+		listen++;
+		length -= 2;
+	}
+	snprintf(address, bytes, "%.*s", (int)length, listen);
+	return (uint16_t)strtoul(colon + 1, NULL, 10);
+}
+
+int
+metrics_open(struct metrics **metrics, struct daemon *daemon, struct event_base *loop,
+	const char *listen, struct error *err)
+{
+	char address[ADDR_TEXT_MAX];
+	uint16_t port = split_listen(listen, address, sizeof(address));
+	struct metrics *m = calloc(1, sizeof(*m));
+	if (m)
+		m->http = evhttp_new(loop);
+	if (!m || !m->http) {
+		metrics_close(m);
+		return error_set(err, -ENOMEM, "not enough memory");
+	}
+	m->daemon = daemon;
+	evhttp_set_allowed_methods(m->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_max_headers_size(m->http, HEADER_BYTES_MAX);
+	evhttp_set_max_body_size(m->http, 0);
+	evhttp_set_timeout(m->http, TIMEOUT_S);
+	evhttp_set_cb(m->http, "/metrics", on_metrics, m);
+	if (evhttp_bind_socket(m->http, address, port) < 0) {
+		int code = -errno;
+		metrics_close(m);
+		return error_set(err, code, "/control/metrics: cannot listen on %s: %s", listen,
+			strerror(-code));
+	}
+	*metrics = m;
+	return 0;
+}
+
+void
+metrics_close(struct metrics *metrics)
+{
+	if (!metrics)
+		return;
+	if (metrics->http)
+		evhttp_free(metrics->http);
+	free(metrics);
+}

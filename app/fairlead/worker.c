@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+
+static inline bool
+ordered(const atomic_bool *flag)
+{
+	return atomic_load_explicit(flag, memory_order_relaxed);
+}
+
+/* The monotonic clock, about once a millisecond: ticks and meters need no better. */
+static inline void
+read_clock(struct worker *w, uint64_t tsc)
+{
+	if (__builtin_expect(tsc - w->clock_read_at < w->clock_period, 1))
+		return;
+	w->clock_read_at = tsc;
+	w->pipeline.now = mono_now();
+	w->pipeline.tick = flow_tick(w->pipeline.now);
+}
+
+/* Sends what is staged for `port`; what the queue has no room for is dropped by name. */
+static void
+send_staged(struct worker *w, uint8_t port)
+{
+	struct worker_out *out = &w->out[port];
+	if (out->count == 0)
+		return;
+	uint16_t sent = rte_eth_tx_burst(
+		w->orders->dpdk_ports[port], w->id, out->mbufs, (uint16_t)out->count);
+	for (uint32_t i = sent; i < out->count; i++) {
+		w->burst.exit[out->places[i]] = EXIT_DROP_TX_FULL;
+		rte_pktmbuf_free(out->mbufs[i]);
+	}
+	out->count = 0;
+}
+
+static void
+punt(struct worker *w, uint8_t port, uint32_t place)
+{
+	struct burst *b = &w->burst;
+	enum kernelpath_class class =
+		b->exit[place] == EXIT_PUNTED_CONTROL ? KERNELPATH_CONTROL : KERNELPATH_OTHER;
+	if (kernelpath_to_kernel(w->orders->kernelpath, port, class, &b->mbufs[place], 1) == 1)
+		return;
+	b->exit[place] = EXIT_DROP_PUNT_FULL;
+	rte_pktmbuf_free(b->mbufs[place]);
+}
+
+/* Does what the exits of a burst say. */
+static void
+dispatch(struct worker *w, uint8_t port)
+{
+	struct burst *b = &w->burst;
+	for (uint32_t i = 0; i < b->count; i++) {
+		switch (exit_kind(b->exit[i])) {
+		case EXIT_KIND_SENT: {
+			struct worker_out *out = &w->out[b->out_port[i]];
+			out->mbufs[out->count] = b->mbufs[i];
+			out->places[out->count++] = (uint8_t)i;
+			break;
+		}
+		case EXIT_KIND_PUNTED:
+			punt(w, port, i);
+			break;
+		default:
+			rte_pktmbuf_free(b->mbufs[i]);
+		}
+	}
+	for (uint32_t p = 0; p < w->orders->port_count; p++)
+		send_staged(w, (uint8_t)p);
+}
+
+static void
+poll_port(struct worker *w, const struct tables *tables, uint8_t port, uint64_t tsc)
+{
+	struct burst *b = &w->burst;
+	b->count = rte_eth_rx_burst(w->orders->dpdk_ports[port], w->id, b->mbufs, BURST_MAX);
+	if (b->count == 0)
+		return;
+	pipeline_burst(&w->pipeline, tables, port, b);
+	dispatch(w, port);
+	pipeline_settle(&w->pipeline, b);
+	counter_add(&w->pipeline.counters->bursts, 1);
+	counter_add(&w->pipeline.counters->busy_cycles, rte_rdtsc() - tsc);
+}
+
+/* Frames that Linux sends: each port's are served by one worker, in their order. */
+static void
+poll_kernel(struct worker *w, uint8_t port)
+{
+	struct rte_mbuf *frames[BURST_MAX];
+	unsigned count = kernelpath_from_kernel(w->orders->kernelpath, port, frames, BURST_MAX);
+	if (count == 0)
+		return;
+	uint16_t sent = rte_eth_tx_burst(
+		w->orders->dpdk_ports[port], w->id, frames, (uint16_t)count);
+	counter_add(&w->pipeline.counters->kernel_sent, sent);
+	if (sent < count) {
+		counter_add(&w->pipeline.counters->kernel_tx_full, count - sent);
+		rte_pktmbuf_free_bulk(&frames[sent], count - sent);
+	}
+}
+
+int
+worker_run(void *arg)
+{
+	struct worker *w = arg;
+	struct worker_orders *orders = w->orders;
+	while (!ordered(&orders->go) && !ordered(&orders->shutdown))
+		rte_pause();
+	publish_join(orders->publish, w->id);
+	while (!ordered(&orders->shutdown)) {
+		const struct tables *tables = publish_tables(orders->publish, w->node);
+		for (uint32_t port = 0; port < orders->port_count; port++) {
+			uint64_t tsc = rte_rdtsc();
+			read_clock(w, tsc);
+			poll_port(w, tables, (uint8_t)port, tsc);
+			if (port % orders->worker_count == w->id)
+				poll_kernel(w, (uint8_t)port);
+		}
+		counter_add(&w->pipeline.counters->polls, 1);
+		publish_quiescent(orders->publish, w->id);
+	}
+	publish_leave(orders->publish, w->id);
+	return 0;
+}
