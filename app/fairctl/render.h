@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The daemon's results as text for people. What a result lacks, since the daemon may be of another
+ * version, is shown as "-".
+ */
+#ifndef FAIRCTL_RENDER_H
+#define FAIRCTL_RENDER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* How much of it. */
+struct view {
+	bool all;	/* stats: exits that have counted nothing, too */
+	uint64_t limit; /* flows: backends shown, the busiest first */
+};
+
+typedef void renderer(const json_t *result, const struct view *view, FILE *out);
+
+renderer render_status, render_services, render_backends, render_flows, render_stats,
+	render_neighbours, render_explain, render_reload;
+
+#endif
