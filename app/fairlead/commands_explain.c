@@ -173,8 +173,7 @@ command_explain(struct daemon *d, json_t *arguments, json_t **result, struct err
 		tell_entry(d, reply, steps, &e);
 		tell_backend(d, reply, steps, &e);
 	}
-	step(steps, "exit", "%s: %s", exit_name(e.exit),
-		e.exit == EXIT_SENT ? exit_meaning(e.exit) : explain_why_text(e.why));
+	step(steps, "exit", "%s: %s", exit_name(e.exit), exit_meaning(e.exit));
 	json_object_set_new(reply, "why", json_string(explain_why_text(e.why)));
 	json_object_set_new(reply, "exit", json_string(exit_name(e.exit)));
 	*result = reply;

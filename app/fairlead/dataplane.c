@@ -18,7 +18,7 @@
 #define RX_DESCRIPTORS	  1024
 #define TX_DESCRIPTORS	  1024
 #define BUFFER_CACHE	  256
-#define KERNEL_PATH_RINGS 4096 /* frames that may wait on the kernel path of one port */
+
 
 /* Room in front of a received frame for the longest outer header, and Ethernet's 18 in front of it. */
 static_assert(RTE_PKTMBUF_HEADROOM >= ENCAP_HEADER_MAX + 18, "headroom holds any encapsulation");
@@ -28,7 +28,7 @@ static uint32_t
 buffers_needed(const struct config *config)
 {
 	uint32_t per_queue = RX_DESCRIPTORS + TX_DESCRIPTORS + BURST_MAX;
-	return config->port_count * (config->worker_count * per_queue + KERNEL_PATH_RINGS) +
+	return config->port_count * (config->worker_count * per_queue + KERNELPATH_FRAMES_PER_PORT) +
 		(config->worker_count + 1) * BUFFER_CACHE * 2;
 }
 

@@ -2,10 +2,13 @@
 #include "eal.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -126,13 +129,16 @@ eal_start(const struct config *config, size_t buffer_bytes, struct error *err)
 	arguments[count++] = "fairlead";
 	arguments[count++] = "--lcores";
 	arguments[count++] = lcores;
-	/* Nothing in the file system: no runtime directory, no hugepage files to be left behind. */
-	arguments[count++] = "--in-memory";
+	/* No file that a crash could leave behind. (--in-memory is not for --no-huge in DPDK 22.11.) */
+	if (config->hugepages) {
+		arguments[count++] = "--in-memory";
+	} else {
+		arguments[count++] = "--no-huge";
+		arguments[count++] = "--no-shconf";
+	}
 	arguments[count++] = "--no-telemetry";
 	arguments[count++] = "-m";
 	arguments[count++] = memory;
-	if (!config->hugepages)
-		arguments[count++] = "--no-huge";
 	bool any_pci = false;
 	for (uint32_t i = 0; i < config->port_count; i++) {
 		bool pci = is_pci(config->ports[i].device);
@@ -154,5 +160,10 @@ eal_start(const struct config *config, size_t buffer_bytes, struct error *err)
 void
 eal_stop(void)
 {
+	char directory[PATH_MAX];
+	snprintf(directory, sizeof(directory), "%s", rte_eal_get_runtime_dir());
 	rte_eal_cleanup();
+	/* EAL makes these even when it puts nothing there. They stay if somebody else uses them. */
+	if (rmdir(directory) == 0)
+		rmdir(dirname(directory));
 }

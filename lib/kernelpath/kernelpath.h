@@ -5,10 +5,10 @@
  *   worker --to_kernel[class] ring--> thread --> interface --> Linux
  *   worker <-----from_kernel ring---- thread <-- interface <-- Linux
  *
- * The interface is virtio-user over vhost-net where /dev/vhost-net exists, else net_tap. It exists as
- * long as the daemon does. Rings are multi producer (workers), single consumer (the thread) towards
- * Linux; single producer, single consumer (one worker) towards the wire. Control frames (ARP, ND,
- * routing protocols) have a ring of their own, emptied first.
+ * The interface is virtio-user over vhost-net where /dev/vhost-net exists, else net_tap. It exists
+ * as long as the daemon does. Rings are multi producer (workers), single consumer (the thread)
+ * towards Linux; single producer, single consumer (one worker) towards the wire. Control frames
+ * (ARP, ND, routing protocols) have a ring of their own, emptied first.
  *
  * kernelpath_create, _start, _stop, _destroy: control. kernelpath_to_kernel: any worker.
  * kernelpath_from_kernel: the one worker that serves the port.
@@ -32,16 +32,22 @@ enum kernelpath_class {
 	KERNELPATH_CLASSES,
 };
 
+/* What a port's rings and queues can hold of the pool at once, for whoever sizes it. */
+#define KERNELPATH_FRAMES_PER_PORT (5 * 1024)
+
 struct kernelpath_port {
 	const char *interface; /* its name in Linux; NULL: this port has no kernel path */
 	struct mac_addr mac;
 	uint16_t mtu;
 };
 
-/* Makes the interfaces, up, with MAC and MTU set. Undoes everything on failure. */
+/* Makes the interfaces, up, with MAC and MTU set; `pool` gives the frames from Linux. Undoes
+ * everything on failure: -EEXIST when Linux has an interface of that name. An MTU that the driver
+ * cannot do is lowered with a warning (net_tap of DPDK 22.11: 1504), since routing daemons and SSH
+ * do well with less. */
 int kernelpath_create(struct kernelpath **kp, const struct kernelpath_port *ports,
 	unsigned port_count, struct rte_mempool *pool, struct error *err);
-/* Starts and stops the thread. After _stop the rings may be drained by kernelpath_destroy. */
+/* Starts and stops the thread; what is left in the rings is freed by kernelpath_destroy. */
 int kernelpath_start(struct kernelpath *kp, struct error *err);
 void kernelpath_stop(struct kernelpath *kp);
 void kernelpath_destroy(struct kernelpath *kp);

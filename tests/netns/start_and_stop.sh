@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# SIGTERM: exit status 0, and nothing is left behind but the flow table. What cannot start says why.
+. "$(dirname "$0")/lab.sh"
+
+# Everything that a process could leave in the file system or in the edge's namespace.
+traces() {
+    find /dev/shm /run /tmp -path "*$LAB_NAME*" ! -name '*.log' ! -name '*.pid' 2>/dev/null | sort
+    find /run/dpdk /dev/hugepages -mindepth 1 2>/dev/null | sort
+    lab_in edge ls /sys/class/net
+}
+
+refuses() { # PATTERN: starts with $LAB_CONFIG, must end with a failure that says so
+    local status=0
+    lab_in edge timeout 20 "$LAB_FAIRLEAD" --config "$LAB_CONFIG" >"$LAB_DIR/refused.log" 2>&1 || status=$?
+    cat "$LAB_DIR/refused.log"
+    [ $status = 1 ] && grep -q "$1" "$LAB_DIR/refused.log"
+}
+
+lab_up
+lab_config b1 b2 >"$LAB_CONFIG"
+before=$(traces)
+lab_spawn edge edge "$LAB_FAIRLEAD" --config "$LAB_CONFIG"
+lab_wait 20 lab_edge_is_ready
+expect "a second daemon on the same flow table is refused" refuses "$LAB_FLOWS"
+expect "and the first one lives on" lab_fairctl status
+expect "SIGTERM: exit status 0" lab_edge_stop TERM
+equal "nothing is left but the flow table" "$(traces | grep -v "^$LAB_FLOWS\$")" "$before"
+expect "the flow table is left" test -s "$LAB_FLOWS"
+
+lab_spawn edge edge "$LAB_FAIRLEAD" --config "$LAB_CONFIG"
+lab_wait 20 lab_edge_is_ready
+expect "SIGINT: exit status 0" lab_edge_stop INT
+status=0
+lab_fairctl status >/dev/null 2>&1 || status=$?
+equal "fairctl without a daemon: exit status 3" $status 3
+
+lab_config b1 b2 | jq '.dataplane.ports[0].device = "net_af_packet0,iface=nosuch"' >"$LAB_CONFIG"
+expect "a port that is not there is refused by name" refuses nosuch
+echo '{}' >"$LAB_CONFIG"
+expect "an empty configuration is refused" refuses 'fairlead.json:1:1: /: wanted'
+equal "what was refused leaves nothing either" "$(traces | grep -v "^$LAB_FLOWS\$")" "$before"
