@@ -19,7 +19,7 @@
 
 #include "addr.h"
 #include "error.h"
-#include "limits.h"
+#include "bounds.h"
 
 struct arena;
 
@@ -49,7 +49,7 @@ struct config_backend {
 };
 
 struct config_forward {
-	const char *mode; /* a name in encap_all[]: "l2", "ipip" */
+	const char *mode;		   /* a name in encap_all[]: "l2", "ipip" */
 	struct ip_prefix source4, source6; /* outer source; a shorter prefix carries flow entropy */
 	bool has_source4, has_source6;
 };
@@ -66,7 +66,7 @@ struct config_pool {
 	const char *name;
 	struct config_forward forward;
 	struct config_health health;
-	struct config_backend *backends; /* in the file's order; never empty */
+	struct config_backend *backends; /* sorted by name; never empty */
 	uint32_t backend_count;
 	uint32_t rows;
 };
@@ -77,11 +77,12 @@ struct config_port_range {
 
 struct config_service {
 	const char *name;
-	struct ip_addr *vips;
+	struct ip_addr *vips; /* sorted by addr_compare */
 	uint32_t vip_count;
-	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-	struct config_port_range *ports; /* sorted, not overlapping */
+	uint8_t protocol;		 /* IPPROTO_TCP or IPPROTO_UDP */
+	struct config_port_range *ports; /* sorted, neither overlapping nor adjacent */
 	uint32_t port_count;
+	const char *pool_name;
 	uint32_t pool; /* index in config.pools */
 	enum affinity affinity;
 };
@@ -113,7 +114,7 @@ struct config {
 
 	uint16_t workers[WORKERS_MAX]; /* CPU numbers, ascending */
 	uint32_t worker_count;
-	struct config_port *ports;
+	struct config_port *ports; /* in the file's order */
 	uint32_t port_count;
 	struct config_flow_table flow_table;
 	struct config_punt punt;
@@ -134,8 +135,9 @@ struct config {
 };
 
 /*
- * Reads, validates and freezes `path`. 0 and *config; or a negative errno after every error has been
- * printed to `errors`, one line each: "file:line:column: /json/pointer: wanted …, got …".
+ * Reads, validates and freezes `path`. 0 and *config; or a negative errno after every error has
+ * been printed to `errors`, one line each: "file:line:column: /json/pointer: wanted …, got …".
+ * Columns count characters, not bytes.
  * Things that are allowed but that an operator should know go to `errors` too, as
  * "file:line:column: /json/pointer: warning: …", and do not refuse.
  */
@@ -148,8 +150,9 @@ int config_parse(
 /* NULL is allowed. */
 void config_free(struct config *config);
 
-/* The configuration as JSON with every default filled in and names in order: two files that mean the same
- * print the same. `-ENOMEM` or 0. */
+/* The configuration as JSON with every default filled in and names in order: two files that mean
+ * the same print the same. 0, or
+ * -EIO when `out` failed. */
 int config_print(const struct config *config, FILE *out);
 
 /* The JSON Schema (draft 2020-12), and the reference as Markdown: both out of schema.c's tables. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a reload would do: the difference of two configurations as a list of actions. Pure: nothing is
- * applied here. A dry run prints it, a reload refuses by it or logs it and builds the snapshot.
+ * What a reload would do: the difference of two configurations as a list of actions. Pure: nothing
+ * is applied here. A dry run prints it, a reload refuses by it or logs it and builds the snapshot.
  * Control only.
  */
 #ifndef FAIRLEAD_PLAN_H
@@ -21,8 +21,10 @@ enum plan_kind {
 
 struct plan_action {
 	enum plan_kind kind;
-	const char *what; /* "service", "pool", "backend", "edge", "dataplane", "control", "announce" */
-	const char *name; /* "web", "caches", "caches/cache1", or the JSON pointer for PLAN_RESTART */
+	/* "service", "pool", "backend", "edge", "dataplane", "control", "announce" */
+	const char *what;
+	/* "web", "caches", "caches/cache1", or the JSON pointer for PLAN_RESTART */
+	const char *name;
 	const char *detail; /* "weight 100 -> 50", or "" */
 };
 

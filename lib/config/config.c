@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "decode.h"
+#include "document.h"
+#include "report.h"
+#include "semantics.h"
+
+static int
+compare_pools(const void *a, const void *b)
+{
+	return strcmp(((const struct config_pool *)a)->name, ((const struct config_pool *)b)->name);
+}
+
+static int
+compare_backends(const void *a, const void *b)
+{
+	const struct config_backend *x = a, *y = b;
+	return strcmp(x->name, y->name);
+}
+
+static int
+compare_services(const void *a, const void *b)
+{
+	const struct config_service *x = a, *y = b;
+	return strcmp(x->name, y->name);
+}
+
+static int
+compare_vips(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
+
+static int
+compare_ranges(const void *a, const void *b)
+{
+	const struct config_port_range *x = a, *y = b;
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/* Sorts, and makes one range of those that touch: 80 and 81 mean what 80-81 means. */
+static void
+freeze_ports(struct config_service *service)
+{
+	struct config_port_range *ranges = service->ports;
+	qsort(ranges, service->port_count, sizeof(*ranges), compare_ranges);
+	uint32_t last = 0;
+	for (uint32_t i = 1; i < service->port_count; i++) {
+		if (ranges[i].first == ranges[last].last + 1)
+			ranges[last].last = ranges[i].last;
+		else
+			ranges[++last] = ranges[i];
+	}
+	service->port_count = last + 1;
+}
+
+static void
+freeze_service(const struct config *config, struct config_service *service)
+{
+	qsort(service->vips, service->vip_count, sizeof(*service->vips), compare_vips);
+	freeze_ports(service);
+	struct config_pool key = {.name = service->pool_name};
+	const struct config_pool *pool =
+		bsearch(&key, config->pools, config->pool_count, sizeof(key), compare_pools);
+	service->pool =
+		(uint32_t)(pool - config->pools); /* semantics.c has seen that it is there */
+}
+
+/* Puts in order what the file may say in any order, and fills in what follows from other fields. */
+static int
+freeze(struct config *config)
+{
+	qsort(config->pools, config->pool_count, sizeof(*config->pools), compare_pools);
+	for (uint32_t i = 0; i < config->pool_count; i++) {
+		struct config_pool *pool = &config->pools[i];
+		qsort(pool->backends, pool->backend_count, sizeof(*pool->backends),
+			compare_backends);
+		if (pool->health.type == HEALTH_HTTP && !pool->health.path)
+			pool->health.path = "/";
+	}
+	qsort(config->services, config->service_count, sizeof(*config->services), compare_services);
+	for (uint32_t i = 0; i < config->service_count; i++)
+		freeze_service(config, &config->services[i]);
+	if (config->flow_table.path)
+		return 0;
+	char path[NAME_LEN_MAX + sizeof("/dev/shm/fairlead-.flows")];
+	snprintf(path, sizeof(path), "/dev/shm/fairlead-%s.flows", config->edge_name);
+	config->flow_table.path = arena_strdup(config->arena, path);
+	return config->flow_table.path ? 0 : -ENOMEM;
+}
+
+static struct config *
+config_create(const char *name)
+{
+	struct arena *arena = arena_create(ARENA_ANY_NODE);
+	if (!arena)
+		return NULL;
+	struct config *config = arena_alloc(arena, sizeof(*config), _Alignof(struct config));
+	const char *file = arena_strdup(arena, name);
+	if (!config || !file) {
+		arena_destroy(arena);
+		return NULL;
+	}
+	config->arena = arena;
+	config->file = file;
+	return config;
+}
+
+/* Everything from text to a checked, unsorted configuration; what is wrong goes into the report. */
+static int
+build(struct config *config, const char *text, size_t length, struct report *report)
+{
+	struct document document;
+	int rc = document_parse(&document, text, length, report);
+	if (rc < 0)
+		return rc;
+	rc = decode(config, document.root, report);
+	if (rc == 0)
+		rc = semantics_check(config, document.root, report);
+	document_free(&document);
+	return rc < 0 ? rc : report->count[REPORT_ERROR] > 0 ? -EINVAL : freeze(config);
+}
+
+int
+config_parse(
+	struct config **config, const char *name, const char *text, size_t length, FILE *errors)
+{
+	struct report report;
+	report_start(&report, name, text, length);
+	struct config *made = config_create(name);
+	int rc = made ? build(made, text, length, &report) : -ENOMEM;
+	if (rc == -ENOMEM)
+		report_text(&report, 0, "out of memory");
+	report_finish(&report, errors);
+	if (rc < 0) {
+		config_free(made);
+		return rc;
+	}
+	*config = made;
+	return 0;
+}
+
+int
+config_load(struct config **config, const char *path, FILE *errors)
+{
+	char *text;
+	size_t length;
+	struct error err;
+	int rc = document_read(path, &text, &length, &err);
+	if (rc < 0) {
+		char shown[FILE_TEXT_MAX];
+		fprintf(errors, "%s: %s\n", report_file(shown, path), err.text);
+		return rc;
+	}
+	rc = config_parse(config, path, text, length, errors);
+	free(text);
+	return rc;
+}
+
+void
+config_free(struct config *config)
+{
+	if (config)
+		arena_destroy(config->arena);
+}
