@@ -284,6 +284,26 @@ stats_exits(const struct totals *totals)
 	return list;
 }
 
+/* The same, worker by worker: only what is not 0. */
+static json_t *
+stats_workers(const struct daemon *d)
+{
+	json_t *list = json_array();
+	for (uint32_t i = 0; i < d->dp.worker_count; i++) {
+		struct totals t = {0};
+		counters_add_to(&t, d->dp.counters[i]);
+		json_t *exits = json_object();
+		for (int e = 0; e < EXIT_COUNT; e++)
+			if (t.packets[e] > 0)
+				json_object_set_new(exits, exit_name((enum exit)e),
+					json_integer(number(t.packets[e])));
+		json_array_append_new(list,
+			json_pack("{s:i, s:I, s:o}", "cpu", d->dp.workers[i]->cpu, "received",
+				number(t.received), "exits", exits));
+	}
+	return list;
+}
+
 static json_t *
 stats_kernel_path(const struct daemon *d)
 {
@@ -339,12 +359,12 @@ command_stats(struct daemon *d, json_t *arguments, json_t **result, struct error
 		number(hops.asked), "changed", number(hops.changed), "failed", number(hops.failed),
 		"repairs", number(hops.repairs), "drift", number(hops.drift), "overflows",
 		number(hops.overflows));
-	*result = json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, s:I, s:o, s:o}",
+	*result = json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}",
 		"received", number(t.received), "sent", number(t.by_kind[EXIT_KIND_SENT]), "punted",
 		number(t.by_kind[EXIT_KIND_PUNTED]), "answered",
 		number(t.by_kind[EXIT_KIND_ANSWERED]), "dropped",
 		number(t.by_kind[EXIT_KIND_DROPPED]), "identity", left == t.received, "exits",
-		stats_exits(&t), "flow_table", events, "kernel_path", stats_kernel_path(d),
+		stats_exits(&t), "workers", stats_workers(d), "flow_table", events, "kernel_path", stats_kernel_path(d),
 		"kernel_sent", number(kernel_sent), "kernel_tx_full", number(kernel_tx_full),
 		"ports", stats_ports(d), "next_hops", next_hops);
 	return 0;
@@ -401,8 +421,8 @@ command_reload(struct daemon *d, json_t *arguments, json_t **result, struct erro
 	struct reload_result r;
 	int rc = reload(d, file ? file : d->config_file, &r, err);
 	if (rc == 0)
-		*result = json_pack("{s:I, s:o, s:o}", "generation", number(r.generation), "changed",
-			plan_lines(r.plan), "warnings", lines_of(r.messages));
+		*result = json_pack("{s:I, s:I, s:o, s:o}", "generation", number(r.generation),
+			"took_ms", number(d->load_ms), "changed", plan_lines(r.plan), "warnings", lines_of(r.messages));
 	else
 		*result = r.plan ? plan_lines(r.plan) : lines_of(r.messages);
 	reload_result_free(&r);

@@ -20,6 +20,7 @@ struct daemon {
 	const char *config_file; /* absolute */
 	bool hold;		 /* workers wait for SIGUSR1 */
 	struct mono started, loaded;
+	uint64_t load_ms; /* from opening the file to publishing the snapshot */
 
 	struct dataplane dp;
 	struct flow_file *flow_file;

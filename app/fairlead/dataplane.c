@@ -19,7 +19,6 @@
 #define TX_DESCRIPTORS	  1024
 #define BUFFER_CACHE	  256
 
-
 /* Room in front of a received frame for the longest outer header, and Ethernet's 18 in front of it. */
 static_assert(RTE_PKTMBUF_HEADROOM >= ENCAP_HEADER_MAX + 18, "headroom holds any encapsulation");
 

@@ -182,7 +182,7 @@ fill_base(struct daemon *d)
 
 /* Up the ladder; the caller goes down it from wherever this stopped. */
 static int
-climb(struct daemon *d, struct config *config, struct error *err)
+climb(struct daemon *d, struct config *config, uint64_t read_ms, struct error *err)
 {
 	flow_key_expand(&d->base.key, config->hash_key);
 	int rc = open_flow_file(d, config, err);
@@ -202,7 +202,7 @@ climb(struct daemon *d, struct config *config, struct error *err)
 		config_free(config);
 		return error_set(err, rc, "not enough memory");
 	}
-	rc = reload_first(d, config, err);
+	rc = reload_first(d, config, read_ms, err);
 	if (rc == 0 &&
 		sweep_init(&d->sweep, flow_file_table(d->flow_file), d->registry, d->stats) < 0)
 		rc = error_set(err, -ENOMEM, "not enough memory");
@@ -239,6 +239,7 @@ run(const struct options *options)
 	struct error err;
 	if (config_load(&config, options->file, stderr) < 0)
 		return 1;
+	uint64_t read_ms = mono_ms_between(daemon.started, mono_now());
 	char *file = realpath(options->file, NULL);
 	daemon.config_file = file ? file : options->file;
 	if (dataplane_create(&daemon.dp, config, &err) < 0) {
@@ -247,7 +248,7 @@ run(const struct options *options)
 		free(file);
 		return 1;
 	}
-	int rc = climb(&daemon, config, &err);
+	int rc = climb(&daemon, config, read_ms, &err);
 	if (rc == 0) {
 		atomic_store(&daemon.dp.orders.go, !daemon.hold);
 		log_notice("fairlead %s: ready%s", FAIRLEAD_VERSION,

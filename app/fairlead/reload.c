@@ -8,7 +8,7 @@
 #include "log.h"
 
 static int
-put_in_force(struct daemon *d, struct config *config, struct error *err)
+put_in_force(struct daemon *d, struct config *config, struct mono began, struct error *err)
 {
 	struct snapshot *snapshot;
 	int rc = snapshot_build(&snapshot, &d->base, config, d->publish.snapshot, err);
@@ -22,16 +22,18 @@ put_in_force(struct daemon *d, struct config *config, struct error *err)
 		return error_set(err, rc, "not enough memory");
 	}
 	d->loaded = mono_now();
-	log_notice("configuration %lu in force: %u services, %u pools (%u row tables built), %zu KiB",
-		(unsigned long)generation, config->service_count, config->pool_count, rows_built,
-		snapshot_bytes(snapshot) >> 10);
+	d->load_ms = mono_ms_between(began, d->loaded);
+	log_notice("configuration %lu in force after %lu ms: %u services, %u pools (%u row tables built), %zu KiB",
+		(unsigned long)generation, (unsigned long)d->load_ms, config->service_count,
+		config->pool_count, rows_built, snapshot_bytes(snapshot) >> 10);
 	return 0;
 }
 
 int
-reload_first(struct daemon *daemon, struct config *config, struct error *err)
+reload_first(struct daemon *daemon, struct config *config, uint64_t read_ms, struct error *err)
 {
-	return put_in_force(daemon, config, err);
+	struct mono now = mono_now();
+	return put_in_force(daemon, config, (struct mono){now.us - read_ms * 1000}, err);
 }
 
 static int
@@ -52,6 +54,7 @@ int
 reload(struct daemon *daemon, const char *file, struct reload_result *result, struct error *err)
 {
 	*result = (struct reload_result){0};
+	struct mono began = mono_now();
 	struct config *config;
 	int rc = load(file, &config, result, err);
 	if (rc < 0)
@@ -67,7 +70,7 @@ reload(struct daemon *daemon, const char *file, struct reload_result *result, st
 			"%s changes what only a restart can change; the configuration in force stays",
 			file);
 	}
-	rc = put_in_force(daemon, config, err);
+	rc = put_in_force(daemon, config, began, err);
 	if (rc == 0)
 		result->generation = snapshot_generation(daemon->publish.snapshot);
 	return rc;

@@ -23,7 +23,9 @@ int reload(
 	struct daemon *daemon, const char *file, struct reload_result *result, struct error *err);
 void reload_result_free(struct reload_result *result);
 
-/* The first one, at start: no plan, nothing in force before. `config` is the daemon's afterwards. */
-int reload_first(struct daemon *daemon, struct config *config, struct error *err);
+/* The first one, at start: no plan, nothing in force before. `config` is the daemon's afterwards; to
+ * read it took `read_ms`. */
+int reload_first(
+	struct daemon *daemon, struct config *config, uint64_t read_ms, struct error *err);
 
 #endif

@@ -75,3 +75,12 @@ publish_reclaim(struct publish *publish)
 	}
 	return publish->retired == NULL;
 }
+
+uint64_t
+publish_oldest_generation(const struct publish *publish)
+{
+	const struct snapshot *oldest = publish->snapshot;
+	for (const struct retired *r = publish->retired; r; r = r->next)
+		oldest = r->snapshot;
+	return snapshot_generation(oldest);
+}

@@ -37,6 +37,9 @@ int publish_put(struct publish *publish, struct snapshot *snapshot, uint32_t nod
  * True if nothing waits. */
 bool publish_reclaim(struct publish *publish);
 
+/* The oldest snapshot that a worker may still read; the current one if nothing waits. Control. */
+uint64_t publish_oldest_generation(const struct publish *publish);
+
 /* Worker: before its first burst, and after its last. */
 static inline void
 publish_join(struct publish *publish, uint32_t worker)

@@ -18,14 +18,15 @@ not_ok() {
     echo "not ok $1: $2"
 }
 
-# expect NAME COMMAND…: ok if it succeeds; its output is the reason if it does not.
+# expect NAME COMMAND…: ok if it succeeds; its output is the reason if it does not. The command runs
+# in this shell, so that it may wait for what this shell started.
 expect() {
-    local name=$1 why
+    local name=$1
     shift
-    if why=$("$@" 2>&1); then
+    if "$@" >"$LAB_DIR/said.log" 2>&1; then
         echo "ok $name"
     else
-        not_ok "$name" "$* said: $(tail -n 5 <<<"$why" | paste -sd'|')"
+        not_ok "$name" "$* said: $(tail -n 5 "$LAB_DIR/said.log" | paste -sd'|')"
     fi
 }
 

@@ -50,16 +50,16 @@ equal "nothing has changed even then" "$(backends)" 'b1 b2'
 
 lab_config b1 | jq '.services[0].pool = "nobody"' >"$LAB_DIR/bad.json"
 status=0
-lab_fairctl reload "$LAB_DIR/bad.json" >"$LAB_DIR/said" 2>&1 || status=$?
+lab_fairctl reload "$LAB_DIR/bad.json" >"$LAB_DIR/refused.log" 2>&1 || status=$?
 equal "fairctl reload refuses with status 1" $status 1
-expect "and says where and what" grep -q '/services/0/pool: wanted' "$LAB_DIR/said"
+expect "and says where and what" grep -q '/services/0/pool: wanted' "$LAB_DIR/refused.log"
 
 # What only a restart can change is refused, not half done.
 lab_config b1 b2 | jq '.edge.hash_key = "ffeeddccbbaa99887766554433221100"' >"$LAB_DIR/bad.json"
 status=0
-lab_fairctl reload "$LAB_DIR/bad.json" >"$LAB_DIR/said" 2>&1 || status=$?
+lab_fairctl reload "$LAB_DIR/bad.json" >"$LAB_DIR/refused.log" 2>&1 || status=$?
 equal "another hash_key is refused" $status 1
-expect "with its name" grep -q '/edge/hash_key' "$LAB_DIR/said"
+expect "with its name" grep -q '/edge/hash_key' "$LAB_DIR/refused.log"
 
 expect "traffic goes on as before" \
     all_answered "$(answers client2 "http://[$LAB_VIP_WEB6]/" 40)" 40 b1 b2

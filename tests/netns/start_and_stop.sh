@@ -22,12 +22,14 @@ lab_config b1 b2 >"$LAB_CONFIG"
 before=$(traces)
 lab_spawn edge edge "$LAB_FAIRLEAD" --config "$LAB_CONFIG"
 lab_wait 20 lab_edge_is_ready
+lab_config b1 b2 | jq '.dataplane.ports[].kernel_interface += "b"' >"$LAB_CONFIG"
 expect "a second daemon on the same flow table is refused" refuses "$LAB_FLOWS"
 expect "and the first one lives on" lab_fairctl status
 expect "SIGTERM: exit status 0" lab_edge_stop TERM
 equal "nothing is left but the flow table" "$(traces | grep -v "^$LAB_FLOWS\$")" "$before"
 expect "the flow table is left" test -s "$LAB_FLOWS"
 
+lab_config b1 b2 >"$LAB_CONFIG"
 lab_spawn edge edge "$LAB_FAIRLEAD" --config "$LAB_CONFIG"
 lab_wait 20 lab_edge_is_ready
 expect "SIGINT: exit status 0" lab_edge_stop INT
@@ -36,7 +38,7 @@ lab_fairctl status >/dev/null 2>&1 || status=$?
 equal "fairctl without a daemon: exit status 3" $status 3
 
 lab_config b1 b2 | jq '.dataplane.ports[0].device = "net_af_packet0,iface=nosuch"' >"$LAB_CONFIG"
-expect "a port that is not there is refused by name" refuses nosuch
+expect "a port that is not there is refused by name" refuses "port uplink"
 echo '{}' >"$LAB_CONFIG"
-expect "an empty configuration is refused" refuses 'fairlead.json:1:1: /: wanted'
+expect "an empty configuration is refused" refuses 'fairlead.json:1:1: /edge: wanted'
 equal "what was refused leaves nothing either" "$(traces | grep -v "^$LAB_FLOWS\$")" "$before"

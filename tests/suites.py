@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The suites behind tests/run: runs their programs, adds up what they say.
+
+A program prints a line a test: "ok NAME", "not ok NAME: why", "skip NAME: why", or TAP. One that
+prints none is a test by itself. Its exit status must agree.
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+
+# The slowest program takes a fifth of this on two cores.
+PROGRAM_SECONDS_MAX = 300
+BUILD_SECONDS_MAX = 1200
+
+TAP_SKIP = re.compile(r"(?:not )?ok \d+ # SKIP (?P<name>.*)")
+RESULT = re.compile(r"(?P<kind>ok|not ok|skip) (?:\d+ - )?(?P<name>[^:]+)(?:: (?P<why>.*))?")
+
+
+@dataclass
+class Outcome:
+    """What one program said."""
+    program: str
+    output: str
+    status: int
+    seconds: float
+
+    def results(self):
+        """[(kind, test, why)]: at least one, and a failure if the program did not end well."""
+        results = []
+        for line in map(str.strip, self.output.splitlines()):
+            if match := TAP_SKIP.fullmatch(line):
+                results.append(("skip", match["name"], "see the test"))
+            elif match := RESULT.fullmatch(line):
+                results.append((match["kind"], match["name"], match["why"] or ""))
+        if self.status != 0 and not any(kind == "not ok" for kind, _, _ in results):
+            results.append(("not ok", self.program, f"exit status {self.status}"))
+        return results or [("ok", self.program, "")]
+
+
+def run(command, seconds):
+    """(output, status). What takes too long is ended, with all that it started."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=dict(os.environ, FAIRLEAD_BUILD=str(BUILD)),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", start_new_session=True)
+    try:
+        return process.communicate(timeout=seconds)[0], process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)  # scripts clean up on it
+    try:
+        output = process.communicate(timeout=30)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output = process.communicate()[0]
+    return f"{output}\nstill running after {seconds} s", 124
+
+
+def run_program(name, command, seconds=PROGRAM_SECONDS_MAX):
+    start = time.monotonic()
+    output, status = run(command, seconds)
+    return Outcome(name, output, status, time.monotonic() - start)
+
+
+def set_up(build, *options):
+    """None, or how `meson setup` failed."""
+    if (build / "build.ninja").exists():
+        return None
+    outcome = run_program("meson setup", ["meson", "setup", build, *options], BUILD_SECONDS_MAX)
+    return outcome if outcome.status else None
+
+
+def meson_suite(label, build, options, *selection, wrapper=()):
+    """Programs of `meson test`: run in one go, reported one by one."""
+    def outcomes(_):
+        failure = set_up(build, *options)
+        if failure:
+            yield failure
+            return
+        log = build / "meson-logs/testlog.json"
+        log.unlink(missing_ok=True)
+        whole = run_program(
+            label, [*wrapper, "meson", "test", "-C", build, *selection], BUILD_SECONDS_MAX)
+        if not log.exists():
+            yield whole
+            return
+        for test in map(json.loads, log.read_text().splitlines()):
+            output = f"{test.get('stdout') or ''}\n{test.get('stderr') or ''}"
+            if test["result"] == "SKIP":
+                output += f"\nskip {test['name']}: see its output"
+            status = int(test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL"))
+            name = test["name"].split(" / ")[-1]
+            yield Outcome(f"{label}/{name}", output, status, test["duration"])
+    return outcomes
+
+
+def script_suite(label, paths):
+    """Programs of their own, one after the other."""
+    def outcomes(wanted):
+        for path in paths:
+            name = label if len(paths) == 1 else f"{label}/{path.stem}"
+            if is_wanted(wanted, name):
+                yield run_program(name, [path])
+    return outcomes
+
+
+def netns_scripts():
+    return sorted(path for path in (ROOT / "tests/netns").glob("*.sh") if os.access(path, os.X_OK))
+
+
+# Where addresses are more random than ThreadSanitizer knows, it does not start.
+FIXED_ADDRESSES = ("setarch", "--addr-no-randomize")
+SANITIZERS = {"asan": "address,undefined", "tsan": "thread"}
+
+
+def sanitizer(name):
+    return ROOT / f"build-{name}", [f"-Db_sanitize={SANITIZERS[name]}", "-Db_lundef=false"]
+
+
+SUITES = {
+    "unit": meson_suite("unit", BUILD, []),
+    "asan": meson_suite("asan", *sanitizer("asan"), "--suite", "unit"),
+    "tsan": meson_suite("tsan", *sanitizer("tsan"), "flow_table", wrapper=FIXED_ADDRESSES),
+    "packet": script_suite("packet", [ROOT / "tests/packet/run"]),
+    "netns": script_suite("netns", netns_scripts()),
+    "quickstart": script_suite("quickstart", [ROOT / "app/quickstart"]),
+}
+
+
+def is_wanted(wanted, name):
+    """Whether this suite, one of it, or the suite that it belongs to was asked for."""
+    return not wanted or any(
+        name == w or name.startswith(w + "/") or w.startswith(name + "/") for w in wanted)
+
+
+def show(outcome):
+    """Prints what came out; returns how many passed, failed and were skipped."""
+    results = outcome.results()
+    count = {wanted: sum(kind == wanted for kind, _, _ in results)
+             for wanted in ("ok", "not ok", "skip")}
+    verdict = "FAILED" if count["not ok"] else "ok" if count["ok"] else "skipped"
+    print(f"{outcome.program:<28} {count['ok']:>4} passed {outcome.seconds:>7.1f} s  {verdict}")
+    for kind, test, why in results:
+        if kind != "ok":
+            print(f"    {kind} {test}: {why}")
+    if count["not ok"]:
+        print("\n".join(f"    | {line}" for line in outcome.output.splitlines()[-40:]))
+    sys.stdout.flush()
+    return count.values()
+
+
+def build():
+    """The failure, if there is one."""
+    outcome = set_up(BUILD)
+    if not outcome:
+        outcome = run_program("build", ["ninja", "-C", BUILD], BUILD_SECONDS_MAX)
+    print(f"{'build':<28} {'':>11} {outcome.seconds:>7.1f} s", flush=True)
+    return outcome if outcome.status else None
+
+
+def outcomes_of(wanted):
+    failure = build()
+    if failure:
+        yield failure
+        return
+    for name, suite in SUITES.items():
+        if not is_wanted(wanted, name):
+            continue
+        for outcome in suite(wanted):
+            if is_wanted(wanted, outcome.program):
+                yield outcome
+
+
+def main(wanted):
+    if wanted == ["--list"]:
+        print("\n".join(SUITES))
+        return 0
+    unknown = [name for name in wanted if name.split("/")[0] not in SUITES]
+    if unknown:
+        print(f"tests/run: no {', '.join(unknown)}; there are {', '.join(SUITES)}", file=sys.stderr)
+        return 2
+    os.environ["CMOCKA_MESSAGE_OUTPUT"] = "TAP"
+    passed = failed = skipped = 0
+    for outcome in outcomes_of(wanted):
+        ok, not_ok, skip = show(outcome)
+        passed, failed, skipped = passed + ok, failed + not_ok, skipped + skip
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
