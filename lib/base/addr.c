@@ -95,6 +95,9 @@ prefix_format(const struct ip_prefix *p, char *text)
 bool
 prefix_contains(const struct ip_prefix *p, const struct ip_addr *a)
 {
+	/* An IPv6 prefix as short as ::/0 would hold the v4-mapped form of every IPv4 address. */
+	if (addr_is_v4(&p->addr) != addr_is_v4(a))
+		return false;
 	unsigned bits = fixed_bits(p);
 	unsigned whole = bits / 8, rest = bits % 8;
 	if (memcmp(p->addr.bytes, a->bytes, whole) != 0)

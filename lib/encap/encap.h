@@ -33,15 +33,15 @@
 /* What wrapping needs to know of a backend: frozen in the snapshot, one per backend. */
 struct encap_target {
 	uint8_t header[ENCAP_HEADER_MAX]; /* outer header with everything that does not vary */
-	uint32_t checksum_sum;		  /* of an IPv4 outer header with length, TOS and entropy 0 */
-	uint32_t entropy_mask;		  /* host order: low bits of the outer source that vary by flow */
+	uint32_t checksum_sum;		  /* folded, of an IPv4 header whose varying fields are 0 */
+	uint32_t entropy_mask;		  /* low bits of the outer source that vary; host order */
 	uint8_t header_length;		  /* 0 for l2 */
 	uint8_t family;			  /* of the outer header: 4, 6; 0 for l2 */
 };
 
 /* What a pool's "forward" says, ready for use. */
 struct encap_settings {
-	struct ip_prefix source4, source6; /* outer source; host bits are filled from the flow hash */
+	struct ip_prefix source4, source6; /* outer source; its host part varies with the flow */
 	bool has_source4, has_source6;
 };
 
@@ -50,7 +50,7 @@ struct encap_packet {
 	uint8_t *inner;	      /* in: the inner IP header, TTL already decremented */
 	uint16_t l3_length;   /* in: bytes of the inner packet */
 	uint8_t inner_family; /* in: 4 or 6 */
-	uint8_t tos;	      /* in: inner DSCP and ECN, copied outwards (RFC 6040, 4.1, normal mode) */
+	uint8_t tos;	      /* in: inner DSCP and ECN, copied (RFC 6040, 4.1, normal mode) */
 	uint32_t entropy;     /* in: bits of the flow hash */
 	uint8_t *outer;	      /* out: start of the outermost IP header, at or before inner */
 };
@@ -60,7 +60,8 @@ struct encap {
 	/* 0; -EINVAL if the settings lack an outer source of the backend's family. */
 	int (*prepare)(struct encap_target *target, const struct encap_settings *settings,
 		const struct ip_addr *backend);
-	/* The caller has made sure that target->header_length bytes before `inner` are writable. */
+	/* The caller has made sure that target->header_length bytes before `inner` are writable,
+	 * and that the wrapped packet is no longer than the MTU. */
 	void (*wrap)(struct encap_packet *packet, const struct encap_target *target);
 };
 

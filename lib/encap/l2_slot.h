@@ -18,7 +18,7 @@
 #include <stdbool.h>
 
 #include "addr.h"
-#include "limits.h"
+#include "bounds.h"
 
 typedef _Atomic uint64_t l2_slot; // control: rw; workers: ro
 

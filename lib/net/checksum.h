@@ -9,11 +9,21 @@
 
 #include "addr.h"
 
-/* One's complement sum of `bytes` bytes, not folded: add several, then checksum_fold. */
+/* One's complement sum of `bytes` bytes, not folded: add several, then checksum_fold. Only the last
+ * of several may be of odd length: the pairing of bytes would shift. */
 uint64_t checksum_sum(const void *data, size_t bytes);
 
-/* Folds to 16 bits and complements: what goes into a header whose field was 0 while summing. */
-be16 checksum_fold(uint64_t sum);
+/* Folds to 16 bits and complements: what goes into a header whose field was 0 while summing, and 0
+ * if the field was summed with the rest and is right. */
+static inline be16
+checksum_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (be16)~sum;
+}
 
 /* The new checksum of a header in which one 16-bit word went from `from` to `to`. */
 static inline be16

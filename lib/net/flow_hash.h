@@ -22,7 +22,7 @@
 #include "addr.h"
 
 struct flow_key {
-	uint64_t words[8]; /* from the configured 128 bits, by flow_key_expand */
+	uint64_t words[8]; /* from the configured 128 bits, by flow_key_expand; all odd */
 };
 
 /* The 16 bytes of "hash_key", as written there, to the words that the hash uses. */

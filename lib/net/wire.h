@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Headers as they lie on the wire. All are packed (alignment 1): frames start anywhere.
+ * Headers as they lie on the wire. All are packed (alignment 1): frames start anywhere; and they
+ * may alias, since the same bytes are also seen as words, and by DPDK through structs of its own.
  * Multi-byte fields are in network order; wire_u16 and wire_u32 turn them.
  */
 #ifndef FAIRLEAD_WIRE_H
@@ -8,22 +9,28 @@
 
 #include "addr.h"
 
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "wire_u16, flow hash: little endian");
+
+#define WIRE_STRUCT __attribute__((packed, may_alias))
+
 #define ETHERTYPE_IP4	0x0800
 #define ETHERTYPE_IP6	0x86dd
 #define ETHERTYPE_ARP_	0x0806
 #define ETHERTYPE_DOT1Q 0x8100
 #define ETHERTYPE_QINQ	0x88a8
 
+#define VLAN_ID_MASK 0x0fff
+
 struct wire_ether {
 	struct mac_addr dst, src;
 	be16 type;
-} __attribute__((packed));
+} WIRE_STRUCT;
 static_assert(sizeof(struct wire_ether) == 14, "IEEE 802.3");
 
 struct wire_vlan {
 	be16 tci; /* PCP 3 | DEI 1 | VLAN ID 12 */
 	be16 type;
-} __attribute__((packed));
+} WIRE_STRUCT;
 static_assert(sizeof(struct wire_vlan) == 4, "IEEE 802.1Q");
 
 struct wire_ipv4 {
@@ -36,7 +43,7 @@ struct wire_ipv4 {
 	uint8_t proto;
 	be16 checksum;
 	be32 src, dst;
-} __attribute__((packed));
+} WIRE_STRUCT;
 static_assert(sizeof(struct wire_ipv4) == 20, "RFC 791, 3.1");
 
 #define IPV4_DF		 0x4000
@@ -49,14 +56,14 @@ struct wire_ipv6 {
 	uint8_t next_header;
 	uint8_t hop_limit;
 	uint8_t src[16], dst[16];
-} __attribute__((packed));
+} WIRE_STRUCT;
 static_assert(sizeof(struct wire_ipv6) == 40, "RFC 8200, 3");
 
 struct wire_ipv6_fragment {
 	uint8_t next_header, reserved;
 	be16 offset; /* offset 13 (units of 8 bytes) | reserved 2 | M 1 */
 	be32 id;
-} __attribute__((packed));
+} WIRE_STRUCT;
 static_assert(sizeof(struct wire_ipv6_fragment) == 8, "RFC 8200, 4.5");
 
 struct wire_tcp {
@@ -65,7 +72,7 @@ struct wire_tcp {
 	uint8_t offset; /* data offset in its upper 4 bits, in words */
 	uint8_t flags;
 	be16 window, checksum, urgent;
-} __attribute__((packed));
+} WIRE_STRUCT;
 static_assert(sizeof(struct wire_tcp) == 20, "RFC 9293, 3.1");
 
 #define TCP_FIN 0x01
@@ -77,14 +84,14 @@ static_assert(sizeof(struct wire_tcp) == 20, "RFC 9293, 3.1");
 struct wire_udp {
 	be16 sport, dport;
 	be16 length, checksum;
-} __attribute__((packed));
+} WIRE_STRUCT;
 static_assert(sizeof(struct wire_udp) == 8, "RFC 768");
 
 struct wire_icmp {
 	uint8_t type, code;
 	be16 checksum;
 	be32 rest;
-} __attribute__((packed));
+} WIRE_STRUCT;
 static_assert(sizeof(struct wire_icmp) == 8, "RFC 792, RFC 4443");
 
 static inline uint16_t

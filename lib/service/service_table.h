@@ -58,18 +58,21 @@ struct service_table {
 };
 
 /*
- * Builds into `arena`. 0; -ENOMEM; -EEXIST when two ranges of one VIP and protocol overlap.
+ * Builds into `arena`. 0; -ENOMEM; -EEXIST when two ranges of one VIP and protocol overlap;
+ * -EINVAL for a VIP of ::, a range that ends before it starts, or more than 2^30 rules.
  * `rules` is sorted in place.
  */
 int service_table_build(struct service_table *table, struct arena *arena,
 	struct service_rule *rules, size_t rule_count);
 
-/* First slot to look at: multiplicative, unkeyed, since only the configuration puts VIPs in. */
+/* First slot to look at: multiplicative, unkeyed, since only the configuration puts VIPs in. The
+ * last byte of an address is the highest of its half, where a multiplication would leave it, above
+ * the bits that are used: so the halves of the word are folded first. */
 static inline uint32_t
 service_table_slot(const struct service_table *table, const struct ip_addr *vip)
 {
 	uint64_t x = vip->halves[0] * 0x9e3779b97f4a7c15ull ^ vip->halves[1];
-	x *= 0xd6e8feb86659fd93ull;
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ull;
 	return (uint32_t)(x >> 32) & table->mask;
 }
 
@@ -79,14 +82,15 @@ service_table_prefetch(const struct service_table *table, const struct ip_addr *
 	__builtin_prefetch(&table->entries[service_table_slot(table, vip)]);
 }
 
-/* The VIP's entry, or NULL when it is no VIP. Workers. */
+/* The VIP's entry, or NULL when it is no VIP; :: would find a free entry, which has no range.
+ * Workers. */
 static inline const struct service_entry *
 service_table_vip(const struct service_table *table, const struct ip_addr *vip)
 {
 	for (uint32_t slot = service_table_slot(table, vip);; slot = (slot + 1) & table->mask) {
 		const struct service_entry *entry = &table->entries[slot];
 		if (__builtin_expect(addr_equal(&entry->vip, vip), 1))
-			return entry;
+			return __builtin_expect(entry->range_count != 0, 1) ? entry : NULL;
 		if (entry->vip.halves[0] == 0 && entry->vip.halves[1] == 0)
 			return NULL;
 	}

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The straight line through this file is an untagged frame with an IPv4 header of 20 bytes and TCP
+ * or UDP behind it; what is rarer stands in functions of its own. No length is believed before it
+ * is held against what there is, and lengths are added in 32 bits, where no sum of them overflows.
+ */
+#include "parse.h"
+
+#include <netinet/in.h>
+
+#include "bounds.h"
+#include "checksum.h"
+#include "wire.h"
+
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define NOINLINE    __attribute__((noinline))
+
+#define VLAN_TAGS_MAX	    2
+#define IPV4_PLAIN	    0x45 /* version 4, five words: no options */
+#define IPV4_OPTION_END	    0
+#define IPV4_OPTION_NOP	    1
+#define IPV4_OPTION_LSRR    131
+#define IPV4_OPTION_SSRR    137
+#define FRAGMENT_UNIT	    8
+#define TCP_OFFSET_SHIFT    4
+#define AH_BYTES_MIN	    12
+#define EXTENSION_BYTES_MAX (256 * 8)
+
+static_assert(sizeof(struct wire_ether) + VLAN_TAGS_MAX * sizeof(struct wire_vlan) +
+			      sizeof(struct wire_ipv6) +
+			      IPV6_EXTENSIONS_MAX * EXTENSION_BYTES_MAX <=
+		      UINT16_MAX,
+	"l4_offset holds the longest chain");
+
+/* The first bytes of every IPv6 extension header (RFC 8200, 4; RFC 4302, 2 for AH). */
+struct extension {
+	uint8_t next_header;
+	uint8_t length; /* 8-byte units without the first; AH: 4-byte units without the first two */
+	uint8_t routing_type;
+	uint8_t segments_left; /* routing header only */
+} WIRE_STRUCT;
+
+/* Bytes up to `need` are about to be read, of a layer that ends at `end`. */
+static inline enum parse_result
+reach(uint32_t need, uint32_t available, uint32_t end, enum parse_result drop)
+{
+	if (LIKELY(need <= available && need <= end))
+		return PARSE_OK;
+	return need > end ? drop : PARSE_NOT_CONTIGUOUS;
+}
+
+/* --- link and network header ---------------------------------------------------------------- */
+
+static inline bool
+is_tag(be16 type)
+{
+	return type == wire_u16(ETHERTYPE_DOT1Q) || type == wire_u16(ETHERTYPE_QINQ);
+}
+
+/* The five words of a header without options, not folded. */
+static inline uint64_t
+ipv4_plain_sum(const struct wire_ipv4 *ip)
+{
+	uint64_t first, second;
+	memcpy(&first, ip, sizeof(first));
+	memcpy(&second, (const uint8_t *)ip + 8, sizeof(second));
+	return (first & UINT32_MAX) + (first >> 32) + (second & UINT32_MAX) + (second >> 32) +
+	       ip->dst;
+}
+
+/* All but the first look at an IPv4 header, of `header_length` bytes that are within reach. Inlined
+ * once for the usual 20, with no loop left in it, and once for longer ones. The sum of a right
+ * header, checksum included, is a multiple of 0xffff: the division by a constant is one
+ * multiplication. The sum cannot be 0, since the version is not. */
+static inline enum parse_result
+judge_ipv4(const uint8_t *frame, uint32_t offset, uint32_t header_length, uint32_t frame_length,
+	struct packet *pk)
+{
+	const struct wire_ipv4 *ip = (const void *)(frame + offset);
+	uint32_t total = wire_u16(ip->total_length);
+	if (UNLIKELY(total < header_length || offset + total > frame_length))
+		return PARSE_DROP_IPV4_TOTAL_LENGTH;
+	uint64_t sum = ipv4_plain_sum(ip);
+	if (header_length > sizeof(*ip))
+		sum += checksum_sum(ip + 1, header_length - sizeof(*ip));
+	if (UNLIKELY(sum % 0xffff != 0))
+		return PARSE_DROP_IPV4_CHECKSUM;
+
+	pk->src = addr_from_v4(ip->src);
+	pk->dst = addr_from_v4(ip->dst);
+	pk->l3_offset = (uint16_t)offset;
+	pk->l3_length = (uint16_t)total;
+	pk->family = 4;
+	pk->ttl = ip->ttl;
+	pk->tos = ip->tos;
+	pk->next_proto = ip->proto;
+	pk->l4_offset = (uint16_t)(offset + header_length);
+	return PARSE_OK;
+}
+
+/* The first byte is not 0x45: wrong, or there are options. */
+static NOINLINE enum parse_result
+parse_ipv4_unusual(const uint8_t *frame, uint32_t offset, uint32_t available, uint32_t frame_length,
+	struct packet *pk)
+{
+	uint8_t version_ihl = frame[offset];
+	if (version_ihl >> 4 != 4)
+		return PARSE_DROP_IPV4_VERSION;
+	uint32_t header_length = (version_ihl & 0xfu) * 4;
+	if (header_length < sizeof(struct wire_ipv4))
+		return PARSE_DROP_IPV4_HEADER_LENGTH;
+	enum parse_result result = reach(
+		offset + header_length, available, frame_length, PARSE_DROP_IPV4_HEADER_LENGTH);
+	if (result != PARSE_OK)
+		return result;
+	return judge_ipv4(frame, offset, header_length, frame_length, pk);
+}
+
+static inline enum parse_result
+parse_ipv4(const uint8_t *frame, uint32_t offset, uint32_t available, uint32_t frame_length,
+	struct packet *pk)
+{
+	enum parse_result result = reach(offset + (uint32_t)sizeof(struct wire_ipv4), available,
+		frame_length, PARSE_DROP_IPV4_TRUNCATED);
+	if (UNLIKELY(result != PARSE_OK))
+		return result;
+	if (UNLIKELY(frame[offset] != IPV4_PLAIN))
+		return parse_ipv4_unusual(frame, offset, available, frame_length, pk);
+	return judge_ipv4(frame, offset, sizeof(struct wire_ipv4), frame_length, pk);
+}
+
+static inline enum parse_result
+parse_ipv6(const uint8_t *frame, uint32_t offset, uint32_t available, uint32_t frame_length,
+	struct packet *pk)
+{
+	const struct wire_ipv6 *ip = (const void *)(frame + offset);
+	uint32_t header_end = offset + (uint32_t)sizeof(*ip);
+	enum parse_result result =
+		reach(header_end, available, frame_length, PARSE_DROP_IPV6_TRUNCATED);
+	if (UNLIKELY(result != PARSE_OK))
+		return result;
+	uint32_t first = wire_u32(ip->version_class_label);
+	if (UNLIKELY(first >> 28 != 6))
+		return PARSE_DROP_IPV6_VERSION;
+	uint32_t payload = wire_u16(ip->payload_length);
+	/* No link here carries 65496 bytes of payload or more, and so l3_length has 16 bits. A
+	 * jumbo payload option (RFC 2675) takes a hop-by-hop header, which "no payload" cannot
+	 * hold. */
+	if (UNLIKELY(header_end + payload > frame_length || payload > UINT16_MAX - sizeof(*ip) ||
+		     (payload == 0 && ip->next_header == IPPROTO_HOPOPTS)))
+		return PARSE_DROP_IPV6_PAYLOAD_LENGTH;
+
+	pk->src = addr_from_v6(ip->src);
+	pk->dst = addr_from_v6(ip->dst);
+	if (UNLIKELY(addr_is_v4(&pk->src) || addr_is_v4(&pk->dst)))
+		return PARSE_DROP_IPV6_MAPPED;
+	pk->l3_offset = (uint16_t)offset;
+	pk->l3_length = (uint16_t)(sizeof(*ip) + payload);
+	pk->family = 6;
+	pk->ttl = ip->hop_limit;
+	pk->tos = (uint8_t)(first >> 20);
+	pk->next_proto = ip->next_header;
+	pk->l4_offset = (uint16_t)header_end;
+	return PARSE_OK;
+}
+
+static inline enum parse_result
+parse_network(const uint8_t *frame, uint32_t offset, be16 type, uint32_t available,
+	uint32_t frame_length, struct packet *pk)
+{
+	if (LIKELY(type == wire_u16(ETHERTYPE_IP4)))
+		return parse_ipv4(frame, offset, available, frame_length, pk);
+	if (LIKELY(type == wire_u16(ETHERTYPE_IP6)))
+		return parse_ipv6(frame, offset, available, frame_length, pk);
+	return PARSE_PUNT_NOT_IP;
+}
+
+static NOINLINE enum parse_result
+parse_tagged(const uint8_t *frame, be16 type, uint32_t available, uint32_t frame_length,
+	struct packet *pk)
+{
+	uint32_t offset = sizeof(struct wire_ether);
+	while (is_tag(type) && pk->vlan_tags < VLAN_TAGS_MAX) {
+		const struct wire_vlan *tag = (const void *)(frame + offset);
+		offset += (uint32_t)sizeof(*tag);
+		enum parse_result result =
+			reach(offset, available, frame_length, PARSE_DROP_ETHER_TRUNCATED);
+		if (result != PARSE_OK)
+			return result;
+		if (pk->vlan_tags++ == 0)
+			pk->vlan = wire_u16(tag->tci) & VLAN_ID_MASK;
+		type = tag->type;
+	}
+	return parse_network(frame, offset, type, available, frame_length, pk);
+}
+
+enum parse_result
+parse_l3(const uint8_t *frame, uint32_t available, uint32_t frame_length, struct packet *pk)
+{
+	const struct wire_ether *ether = (const void *)frame;
+	enum parse_result result =
+		reach(sizeof(*ether), available, frame_length, PARSE_DROP_ETHER_TRUNCATED);
+	if (UNLIKELY(result != PARSE_OK))
+		return result;
+	be16 type = ether->type;
+	pk->vlan = 0;
+	pk->vlan_tags = 0;
+	if (UNLIKELY(is_tag(type)))
+		return parse_tagged(frame, type, available, frame_length, pk);
+	return parse_network(frame, sizeof(*ether), type, available, frame_length, pk);
+}
+
+/* --- options, extension headers, fragments -------------------------------------------------- */
+
+/* RFC 791, 3.1. What follows the end-of-list option is not looked at. */
+static enum parse_result
+check_ipv4_options(const uint8_t *options, uint32_t length)
+{
+	for (uint32_t at = 0; at < length && options[at] != IPV4_OPTION_END;) {
+		if (options[at] == IPV4_OPTION_NOP) {
+			at++;
+			continue;
+		}
+		if (options[at] == IPV4_OPTION_LSRR || options[at] == IPV4_OPTION_SSRR)
+			return PARSE_DROP_IPV4_OPTIONS;
+		if (length - at < 2 || options[at + 1] < 2 || options[at + 1] > length - at)
+			return PARSE_DROP_IPV4_OPTIONS;
+		at += options[at + 1];
+	}
+	return PARSE_OK;
+}
+
+struct fragment {
+	uint32_t offset; /* bytes */
+	bool more;
+	uint32_t id;
+	uint32_t data_length;
+	uint32_t counted; /* of this packet, what counts against 65535 bytes once put together */
+};
+
+/* RFC 791, 3.2; RFC 8200, 4.5. */
+static enum parse_result
+note_fragment(const struct fragment *fragment, struct packet *pk)
+{
+	if (fragment->data_length == 0 || fragment->offset + fragment->counted > UINT16_MAX ||
+		(fragment->more && fragment->data_length % FRAGMENT_UNIT != 0))
+		return PARSE_DROP_FRAGMENT_MALFORMED;
+	pk->fragment = fragment->offset == 0 ? FRAGMENT_FIRST : FRAGMENT_LATER;
+	pk->fragment_offset = (uint16_t)fragment->offset;
+	pk->fragment_id = fragment->id;
+	return PARSE_OK;
+}
+
+static inline bool
+ipv4_is_fragment(const struct wire_ipv4 *ip)
+{
+	return ip->fragment & wire_u16(IPV4_MF | IPV4_OFFSET_MASK);
+}
+
+static enum parse_result
+parse_ipv4_fragment(const struct wire_ipv4 *ip, struct packet *pk)
+{
+	uint16_t field = wire_u16(ip->fragment);
+	struct fragment fragment = {
+		.offset = (field & IPV4_OFFSET_MASK) * (uint32_t)FRAGMENT_UNIT,
+		.more = field & IPV4_MF,
+		.id = wire_u16(ip->id),
+		.data_length = (uint32_t)pk->l3_offset + pk->l3_length - pk->l4_offset,
+		.counted = pk->l3_length,
+	};
+	return note_fragment(&fragment, pk);
+}
+
+/* The fragment header at `offset`, whose 8 bytes are within reach. */
+static enum parse_result
+parse_ipv6_fragment(const uint8_t *frame, uint32_t offset, uint32_t end, struct packet *pk)
+{
+	const struct wire_ipv6_fragment *header = (const void *)(frame + offset);
+	uint16_t field = wire_u16(header->offset);
+	struct fragment fragment = {
+		.offset = field & ~(FRAGMENT_UNIT - 1u),
+		.more = field & 1,
+		.id = wire_u32(header->id),
+		.data_length = end - offset - (uint32_t)sizeof(*header),
+		/* The payload length that it would have, without this header. */
+		.counted = pk->l3_length - (uint32_t)(sizeof(struct wire_ipv6) + sizeof(*header)),
+	};
+	if (fragment.offset == 0 && !fragment.more)
+		return PARSE_OK; /* atomic */
+	return note_fragment(&fragment, pk);
+}
+
+static inline bool
+is_extension(uint8_t proto)
+{
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
+	       proto == IPPROTO_AH || proto == IPPROTO_DSTOPTS;
+}
+
+/* The length of one extension header of type `proto`, or 0 if it cannot be. */
+static uint32_t
+extension_length(const struct extension *header, uint8_t proto)
+{
+	if (proto == IPPROTO_FRAGMENT)
+		return sizeof(struct wire_ipv6_fragment);
+	if (proto != IPPROTO_AH)
+		return (header->length + 1u) * 8;
+	uint32_t length = (header->length + 2u) * 4;
+	return length >= AH_BYTES_MIN ? length : 0;
+}
+
+/* RFC 8200, 4. ESP, "no next header" and all that is unknown end the walk as an upper layer. */
+static enum parse_result
+walk_extensions(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
+{
+	uint32_t at = pk->l3_offset + (uint32_t)sizeof(struct wire_ipv6);
+	uint8_t proto = pk->next_proto;
+	bool fragment_seen = false;
+
+	for (unsigned count = 0; is_extension(proto) && pk->fragment != FRAGMENT_LATER; count++) {
+		if (count == IPV6_EXTENSIONS_MAX)
+			return PARSE_DROP_IPV6_EXTENSION_CHAIN;
+		if (proto == IPPROTO_HOPOPTS && count > 0)
+			return PARSE_DROP_IPV6_EXTENSION;
+		enum parse_result result = reach(at + 8, available, end, PARSE_DROP_IPV6_EXTENSION);
+		if (result != PARSE_OK)
+			return result;
+		const struct extension *header = (const void *)(frame + at);
+		if (proto == IPPROTO_ROUTING && header->segments_left != 0)
+			return PARSE_DROP_IPV6_ROUTING_HEADER;
+		if (proto == IPPROTO_FRAGMENT) {
+			if (fragment_seen)
+				return PARSE_DROP_FRAGMENT_MALFORMED;
+			fragment_seen = true;
+			result = parse_ipv6_fragment(frame, at, end, pk);
+			if (result != PARSE_OK)
+				return result;
+		}
+		uint32_t length = extension_length(header, proto);
+		if (length == 0 || at + length > end)
+			return PARSE_DROP_IPV6_EXTENSION;
+		at += length;
+		proto = header->next_header;
+	}
+	pk->proto = proto;
+	pk->l4_offset = (uint16_t)at;
+	return PARSE_OK;
+}
+
+/* --- transport ------------------------------------------------------------------------------ */
+
+static inline enum parse_result
+note_ports(be16 sport, be16 dport, struct packet *pk)
+{
+	pk->sport = wire_u16(sport);
+	pk->dport = wire_u16(dport);
+	return LIKELY(sport != 0 && dport != 0) ? PARSE_OK : PARSE_DROP_PORT_ZERO;
+}
+
+static inline enum parse_result
+parse_tcp(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
+{
+	const struct wire_tcp *tcp = (const void *)(frame + pk->l4_offset);
+	enum parse_result result = reach(
+		pk->l4_offset + (uint32_t)sizeof(*tcp), available, end, PARSE_DROP_L4_TRUNCATED);
+	if (UNLIKELY(result != PARSE_OK))
+		return result;
+	uint32_t length = (uint32_t)(tcp->offset >> TCP_OFFSET_SHIFT) * 4;
+	if (UNLIKELY(length < sizeof(*tcp)))
+		return PARSE_DROP_TCP_HEADER_LENGTH;
+	if (UNLIKELY(pk->l4_offset + length > end))
+		return pk->fragment == FRAGMENT_FIRST ? PARSE_DROP_L4_TRUNCATED
+						      : PARSE_DROP_TCP_HEADER_LENGTH;
+	pk->tcp_flags = tcp->flags;
+	return note_ports(tcp->sport, tcp->dport, pk);
+}
+
+static inline enum parse_result
+parse_udp(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
+{
+	const struct wire_udp *udp = (const void *)(frame + pk->l4_offset);
+	enum parse_result result = reach(
+		pk->l4_offset + (uint32_t)sizeof(*udp), available, end, PARSE_DROP_L4_TRUNCATED);
+	if (UNLIKELY(result != PARSE_OK))
+		return result;
+	uint32_t length = wire_u16(udp->length);
+	if (UNLIKELY(length < sizeof(*udp)))
+		return PARSE_DROP_UDP_LENGTH;
+	/* A first fragment holds less than the length says. */
+	if (UNLIKELY(pk->l4_offset + length > end && pk->fragment == FRAGMENT_NONE))
+		return PARSE_DROP_UDP_LENGTH;
+	return note_ports(udp->sport, udp->dport, pk);
+}
+
+static enum parse_result
+parse_icmp(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
+{
+	const struct wire_icmp *icmp = (const void *)(frame + pk->l4_offset);
+	enum parse_result result = reach(
+		pk->l4_offset + (uint32_t)sizeof(*icmp), available, end, PARSE_DROP_L4_TRUNCATED);
+	if (result != PARSE_OK)
+		return result;
+	pk->icmp_type = icmp->type;
+	pk->icmp_code = icmp->code;
+	return PARSE_OK;
+}
+
+static inline enum parse_result
+parse_upper(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
+{
+	if (LIKELY(pk->proto == IPPROTO_TCP))
+		return parse_tcp(frame, available, end, pk);
+	if (LIKELY(pk->proto == IPPROTO_UDP))
+		return parse_udp(frame, available, end, pk);
+	if (pk->proto == (pk->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		return parse_icmp(frame, available, end, pk);
+	return PARSE_OK;
+}
+
+/* IPv4 options, fragments, IPv6 extension headers. */
+static NOINLINE enum parse_result
+parse_l4_unusual(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
+{
+	enum parse_result result;
+	if (pk->family == 6) {
+		result = walk_extensions(frame, available, end, pk);
+	} else {
+		const struct wire_ipv4 *ip = (const void *)(frame + pk->l3_offset);
+		result = check_ipv4_options((const uint8_t *)(ip + 1),
+			pk->l4_offset - pk->l3_offset - (uint32_t)sizeof(*ip));
+		if (result == PARSE_OK && ipv4_is_fragment(ip))
+			result = parse_ipv4_fragment(ip, pk);
+	}
+	if (result != PARSE_OK || pk->fragment == FRAGMENT_LATER)
+		return result;
+	return parse_upper(frame, available, end, pk);
+}
+
+enum parse_result
+parse_l4(const uint8_t *frame, uint32_t available, uint32_t frame_length, struct packet *pk)
+{
+	uint32_t end = (uint32_t)pk->l3_offset + pk->l3_length;
+	if (UNLIKELY(end > frame_length))
+		return PARSE_DROP_L4_TRUNCATED;
+	if (UNLIKELY(pk->l4_offset > available))
+		return PARSE_NOT_CONTIGUOUS;
+	pk->proto = pk->next_proto;
+	pk->sport = pk->dport = 0;
+	pk->tcp_flags = 0;
+	pk->fragment = FRAGMENT_NONE;
+	pk->icmp_type = pk->icmp_code = 0;
+	pk->fragment_offset = 0;
+	pk->fragment_id = 0;
+
+	bool unusual;
+	if (LIKELY(pk->family == 4)) {
+		const struct wire_ipv4 *ip = (const void *)(frame + pk->l3_offset);
+		unusual = pk->l4_offset - pk->l3_offset != sizeof(*ip) || ipv4_is_fragment(ip);
+	} else {
+		unusual = is_extension(pk->next_proto);
+	}
+	if (UNLIKELY(unusual))
+		return parse_l4_unusual(frame, available, end, pk);
+	return parse_upper(frame, available, end, pk);
+}
+
+/* --- names ---------------------------------------------------------------------------------- */
+
+const char *
+parse_result_name(enum parse_result result)
+{
+	static const char *const names[] = {[PARSE_OK] = "ok",
+		[PARSE_PUNT_NOT_IP] = "not_ip",
+		[PARSE_NOT_CONTIGUOUS] = "not_contiguous",
+#define PARSE_NAME(enumerator, name, text) [PARSE_DROP_##enumerator] = #name,
+		PARSE_DROPS(PARSE_NAME)
+#undef PARSE_NAME
+	};
+	return names[result];
+}
