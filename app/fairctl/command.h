@@ -5,8 +5,8 @@
  *   words --parameters' take--> invocation --run--> the daemon, or here --render--> text
  *                                                                     `---------> JSON, with -j
  */
-#ifndef FAIRCTL_COMMAND_H
-#define FAIRCTL_COMMAND_H
+#ifndef FAIRLEAD_FAIRCTL_COMMAND_H
+#define FAIRLEAD_FAIRCTL_COMMAND_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -3,8 +3,8 @@
  * The daemon's results as text for people. What a result lacks, since the daemon may be of another
  * version, is shown as "-".
  */
-#ifndef FAIRCTL_RENDER_H
-#define FAIRCTL_RENDER_H
+#ifndef FAIRLEAD_FAIRCTL_RENDER_H
+#define FAIRLEAD_FAIRCTL_RENDER_H
 
 #include <jansson.h>
 #include <stdbool.h>

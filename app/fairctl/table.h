@@ -4,8 +4,8 @@
  * between. Only the last cell of a line may have blanks in it (others get '_' in their place), so
  * `awk '{print $3}'` finds its column.
  */
-#ifndef FAIRCTL_TABLE_H
-#define FAIRCTL_TABLE_H
+#ifndef FAIRLEAD_FAIRCTL_TABLE_H
+#define FAIRLEAD_FAIRCTL_TABLE_H
 
 #include <jansson.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  * Texts for people, out of what the daemon answered. Whatever it was told by others (a name, the
  * sentence of an error) is shown with '?' for control characters: it cannot move the cursor.
  */
-#ifndef FAIRCTL_TEXT_H
-#define FAIRCTL_TEXT_H
+#ifndef FAIRLEAD_FAIRCTL_TEXT_H
+#define FAIRLEAD_FAIRCTL_TEXT_H
 
 #include <jansson.h>
 #include <stdint.h>

@@ -38,7 +38,7 @@ struct flow_file_options {
 };
 
 struct flow_file_report {
-	bool resumed;		/* a usable table was there and is in use */
+	bool resumed; /* a usable table was there and is in use */
 	bool on_hugetlbfs;
 	uint64_t expired;	/* entries that had timed out while nobody ran */
 	size_t bytes;		/* of the file */

@@ -4,13 +4,14 @@
  * that indices, which entries hold, mean the same after a reload and after a restart.
  *
  *   owner, 144 bytes:  | name, NUL-terminated 128 | state 32 | generation 32 | 0 64 |
+ *   owner 0 is nobody; its last 64 bits are the highest index that was ever given
  *
  *   free --acquire--> active --retire--> retired --release (no live entry names it)--> free
  *                       ^--------acquire (same name)--'
  *
- * An index that has been retired keeps its name until the sweep has seen no entry of it for one whole
- * round; the same name gets the same index back at any time before. A fresh owner of an index gets
- * the next generation.
+ * An index that has been retired keeps its name until the sweep has seen no entry of it for one
+ * whole round; the same name gets the same index back at any time before. A fresh owner of an index
+ * gets the next generation.
  *
  * Control only; the memory is the file's, and a crash between two stores leaves a map that
  * flow_owners_attach can read: the state is written last.
@@ -22,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "bounds.h"
 
 /* "pool/backend" */
 #define FLOW_OWNER_NAME_MAX (2 * NAME_LEN_MAX + 1)
@@ -37,7 +38,7 @@ struct flow_owner {
 	char name[FLOW_OWNER_NAME_MAX + 1];
 	uint32_t state; /* enum flow_owner_state */
 	uint32_t generation;
-	uint64_t reserved;
+	uint64_t highest; /* in owner 0 only; else 0 */
 };
 static_assert(sizeof(struct flow_owner) == 144, "layout of the file");
 
@@ -51,14 +52,15 @@ size_t flow_owners_bytes(void);
 struct flow_owners *flow_owners_attach(struct flow_owner *memory);
 void flow_owners_detach(struct flow_owners *owners);
 
-/* The index of `name`, its old one if it still has one, else a free one. -ENOSPC if none is left,
- * -ENAMETOOLONG. Acquiring an active name gives its index. */
+/* The index of `name`, its old one if it still has one, else one that was never given, else a free
+ * one. -ENOSPC if none is left, -ENAMETOOLONG, -EINVAL for "". Acquiring an active name gives its
+ * index. */
 int flow_owners_acquire(struct flow_owners *owners, const char *name, uint16_t *index);
 
 /* The configuration no longer has it. */
 void flow_owners_retire(struct flow_owners *owners, uint16_t index);
 
-/* A whole sweep round that began after the retirement's snapshot was in force found no entry of it. */
+/* A whole sweep round, begun when the retirement's snapshot was in force, found no entry of it. */
 void flow_owners_release(struct flow_owners *owners, uint16_t index);
 
 enum flow_owner_state flow_owners_state(const struct flow_owners *owners, uint16_t index);

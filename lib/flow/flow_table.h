@@ -20,8 +20,9 @@
  * (4 s) is written only when it changes. Two workers that insert one flow at the same moment may
  * fill two places; each then looks again and keeps the first in the order of look-up.
  *
- * Age is (now - tick) modulo 2048 ticks, 8192 s: above the 7440 s that RFC 5382 (REQ-5) asks for an
- * idle TCP connection. The sweep (control) removes what has expired before an age could wrap.
+ * Age is (now - tick) modulo 2048 ticks, 8192 s (less 4 ticks for clocks read apart): above the
+ * 7440 s that RFC 5382 (REQ-5) asks for an idle TCP connection. The sweep (control) removes what
+ * has expired before an age could wrap.
  *
  * generation is the low bits of how often the backend's index has been given to a backend; an entry
  * whose generation is not that of the present owner is nobody's, whoever wrote it.
@@ -43,6 +44,7 @@
 #define FLOW_TICK_US	    4000000u
 #define FLOW_TICK_BITS	    11
 #define FLOW_TICKS	    (1u << FLOW_TICK_BITS)
+#define FLOW_SKEW_TICKS	    4
 #define FLOW_GENERATIONS    4
 
 enum flow_state {
@@ -84,8 +86,8 @@ static inline uint64_t
 flow_entry_pack(struct flow_entry e)
 {
 	return (uint64_t)e.tag << 32 | (uint64_t)e.backend << 16 |
-		(uint64_t)(e.tick & (FLOW_TICKS - 1)) << 5 | (uint64_t)e.state << 2 |
-		(e.generation & (FLOW_GENERATIONS - 1u));
+	       (uint64_t)(e.tick & (FLOW_TICKS - 1)) << 5 | (uint64_t)e.state << 2 |
+	       (e.generation & (FLOW_GENERATIONS - 1u));
 }
 
 static inline struct flow_entry
@@ -106,10 +108,13 @@ flow_tick(struct mono now)
 	return (uint16_t)(now.us / FLOW_TICK_US & (FLOW_TICKS - 1));
 }
 
+/* Ticks since the entry was refreshed. Threads read the clock at different moments, so one may meet
+ * a tick that is still to come for itself: that is age 0 and not nearly a whole round. */
 static inline uint16_t
 flow_age(uint16_t tick, uint16_t now)
 {
-	return (uint16_t)((now - tick) & (FLOW_TICKS - 1));
+	unsigned age = ((unsigned)now - tick + FLOW_SKEW_TICKS) & (FLOW_TICKS - 1);
+	return (uint16_t)(age < FLOW_SKEW_TICKS ? 0 : age - FLOW_SKEW_TICKS);
 }
 
 static inline uint32_t
@@ -167,7 +172,7 @@ static inline void
 flow_refresh(struct flow_hit hit, enum flow_state state, uint16_t now)
 {
 	uint64_t changed = (hit.word ^ ((uint64_t)now << 5 | (uint64_t)state << 2)) &
-		((uint64_t)(FLOW_TICKS - 1) << 5 | 7u << 2);
+			   ((uint64_t)(FLOW_TICKS - 1) << 5 | 7u << 2);
 	if (__builtin_expect(changed != 0, 0))
 		flow_refresh_slow(hit, state, now);
 }
@@ -176,14 +181,14 @@ flow_refresh(struct flow_hit hit, enum flow_state state, uint16_t now)
 struct flow_judge {
 	/* True if the entry's backend and generation are nobody's any more: as good as empty. */
 	bool (*is_dead)(const void *context, struct flow_entry entry);
-	/* True if the row table would send this entry to the same backend: losing it moves nothing. */
+	/* True if the row table would send this entry to the same backend: nothing is lost. */
 	bool (*is_reproducible)(const void *context, struct flow_entry entry);
 	const void *context;
 };
 
 enum flow_inserted {
-	FLOW_INSERTED,		      /* into an empty, dead or expired place */
-	FLOW_INSERTED_OVER_SYN,	      /* the table is full here; in this order of what is given up */
+	FLOW_INSERTED,		/* into an empty, dead or expired place */
+	FLOW_INSERTED_OVER_SYN, /* the table is full here; in this order of what is given up */
 	FLOW_INSERTED_OVER_CLOSING,
 	FLOW_INSERTED_OVER_REPRODUCIBLE,
 	FLOW_UPDATED, /* another worker had the flow already, or it was there under a dead owner */
@@ -191,12 +196,17 @@ enum flow_inserted {
 };
 
 /*
- * Inserts a flow that flow_lookup did not find (or found with a dead owner: pass that hit's hash just
- * the same). `entry.tag` and `entry.tick` are set from `hash` and `now`. An empty, dead or expired
- * place in the emptier of the two buckets is taken first, then what is given up in the order of
- * enum flow_inserted. A SYN (entry.state) never displaces an entry that is not reproducible, nor
- * does anything else. On FLOW_UPDATED and all FLOW_INSERTED_*, `*winner` is the backend that
- * the table now has for the flow: use that one. Any thread.
+ * Inserts a flow that flow_lookup did not find (or found with a dead owner: pass that hit's hash
+ * just the same). `entry.tag` and `entry.tick` are set from `hash` and `now`; `entry.state` and
+ * `entry.backend` are not 0.
+ *
+ * An expired entry of the flow is replaced where it is. Else an empty place in the emptier of the
+ * two buckets is taken first, then an expired or dead one, then what is given up in the order of
+ * enum flow_inserted; within one state what has been idle longest. So nothing ever displaces an
+ * established, datagram or client entry that is not reproducible.
+ *
+ * On FLOW_UPDATED and all FLOW_INSERTED_*, `*winner` is the entry that the table now has for the
+ * flow: use its backend. Any thread.
  */
 enum flow_inserted flow_insert(struct flow_table *table, uint64_t hash, struct flow_entry entry,
 	uint16_t now, const struct flow_judge *judge, struct flow_entry *winner);
@@ -208,14 +218,15 @@ bool flow_remove(struct flow_table *table, uint64_t hash, uint16_t now);
 struct flow_census {
 	uint64_t live;
 	uint64_t by_state[FLOW_STATES];
-	uint64_t removed;    /* expired or dead */
+	uint64_t removed;     /* expired or dead */
 	uint64_t *by_backend; /* [BACKENDS_MAX + 1], the caller's; not cleared here */
 };
 
 /*
- * Goes over `count` buckets from `first` on, removes what has expired or is dead, counts what lives.
- * Control, while workers run: removal is a compare-and-swap against the very word that was judged.
- * Each bucket must be visited at least every FLOW_TICKS minus the longest timeout, 752 s at most.
+ * Goes over `count` buckets from `first` on, removes what has expired or is dead, counts what
+ * lives. Control, while workers run: removal is a compare-and-swap against the very word that was
+ * judged. Each bucket must be visited at least every FLOW_TICKS minus FLOW_SKEW_TICKS minus the
+ * longest timeout: 736 s, if that is 7440 s.
  */
 void flow_sweep(struct flow_table *table, uint32_t first, uint32_t count, uint16_t now,
 	const struct flow_judge *judge, struct flow_census *census);

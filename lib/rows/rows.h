@@ -22,6 +22,7 @@
 #ifndef FAIRLEAD_ROWS_H
 #define FAIRLEAD_ROWS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,18 @@ struct rows_member {
  */
 void rows_build(
 	uint16_t *rows, size_t count, const struct rows_member *members, size_t member_count);
+
+/* The same on one instruction set, which must be available: all give the same rows (tests). */
+enum rows_isa {
+	ROWS_ISA_BASELINE,
+	ROWS_ISA_SSE42,
+	ROWS_ISA_AVX2,
+	ROWS_ISA_AVX512,
+	ROWS_ISA_WIDEST = ROWS_ISA_AVX512,
+};
+bool rows_isa_available(enum rows_isa isa);
+void rows_build_isa(enum rows_isa isa, uint16_t *rows, size_t count,
+	const struct rows_member *members, size_t member_count);
 
 /* Straight from the definition, one row at a time, for tests: equal to rows_build in every row. */
 uint16_t rows_reference(

@@ -90,7 +90,7 @@ static inline int
 prepare(void **state)
 {
 	struct daemon *d = calloc(1, sizeof(*d));
-	strcpy(d->directory, "/tmp/fairlead-test-XXXXXX");
+	snprintf(d->directory, sizeof(d->directory), "/tmp/fairlead-test-XXXXXX");
 	if (!mkdtemp(d->directory))
 		return -1;
 	snprintf(d->path, sizeof(d->path), "%s/run/control.sock", d->directory);

@@ -78,7 +78,7 @@ config_with(const char *backends)
 #define Y	"{\"name\": \"y\", \"address\": \"10.0.0.2\"}"
 #define Y_DRAIN "{\"name\": \"y\", \"address\": \"10.0.0.2\", \"state\": \"drain\"}"
 #define Y_OFF	"{\"name\": \"y\", \"address\": \"10.0.0.2\", \"state\": \"disabled\"}"
-#define W	"{\"name\": \"w\", \"address\": \"10.0.0.3\"}"
+#define W	"{\"name\": \"zz\", \"address\": \"10.0.0.3\"}"
 
 static struct snapshot *
 build(const char *backends, const struct snapshot *previous)
