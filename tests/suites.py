@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The suites behind tests/run: runs their programs, adds up what they say.
 
-A program prints a line a test: "ok NAME", "not ok NAME: why", "skip NAME: why", or TAP. One that
-prints none is a test by itself. Its exit status must agree.
+A program prints a line a test: "ok NAME", "not ok NAME: why", "skip NAME: why", or TAP; or it ends
+with "N passed, N failed, N skipped" itself. One that prints none of these is one test. Its exit
+status must agree.
 """
 import json
 import os
@@ -22,7 +23,8 @@ PROGRAM_SECONDS_MAX = 300
 BUILD_SECONDS_MAX = 1200
 
 TAP_SKIP = re.compile(r"(?:not )?ok \d+ # SKIP (?P<name>.*)")
-RESULT = re.compile(r"(?P<kind>ok|not ok|skip) (?:\d+ - )?(?P<name>[^:]+)(?:: (?P<why>.*))?")
+SUMMARY = re.compile(r"(?P<passed>\d+) passed, (?P<failed>\d+) failed(?:, (?P<skipped>\d+) skipped)?")
+RESULT = re.compile(r"(?P<kind>ok|not ok|skip) (?:\d+ - )?(?P<name>[^:]+?)(?:: (?P<why>.*))?")
 
 
 @dataclass
@@ -39,6 +41,9 @@ class Outcome:
         for line in map(str.strip, self.output.splitlines()):
             if match := TAP_SKIP.fullmatch(line):
                 results.append(("skip", match["name"], "see the test"))
+            elif match := SUMMARY.fullmatch(line):
+                for kind, group in (("ok", "passed"), ("not ok", "failed"), ("skip", "skipped")):
+                    results += [(kind, self.program, "see below")] * int(match[group] or 0)
             elif match := RESULT.fullmatch(line):
                 results.append((match["kind"], match["name"], match["why"] or ""))
         if self.status != 0 and not any(kind == "not ok" for kind, _, _ in results):
@@ -71,10 +76,10 @@ def run_program(name, command, seconds=PROGRAM_SECONDS_MAX):
 
 
 def set_up(build, *options):
-    """None, or how `meson setup` failed."""
-    if (build / "build.ninja").exists():
-        return None
-    outcome = run_program("meson setup", ["meson", "setup", build, *options], BUILD_SECONDS_MAX)
+    """None, or how it failed. A build directory that is there keeps its other options."""
+    step = "configure" if (build / "build.ninja").exists() else "setup"
+    outcome = run_program(
+        f"meson {step}", ["meson", step, build, "-Dtests=true", *options], BUILD_SECONDS_MAX)
     return outcome if outcome.status else None
 
 
@@ -89,7 +94,8 @@ def meson_suite(label, build, options, *selection, wrapper=()):
         log.unlink(missing_ok=True)
         whole = run_program(
             label, [*wrapper, "meson", "test", "-C", build, *selection], BUILD_SECONDS_MAX)
-        if not log.exists():
+        if not log.exists():  # it did not come to run anything
+            whole.status = whole.status or 1
             yield whole
             return
         for test in map(json.loads, log.read_text().splitlines()):
@@ -102,18 +108,26 @@ def meson_suite(label, build, options, *selection, wrapper=()):
     return outcomes
 
 
-def script_suite(label, paths):
-    """Programs of their own, one after the other."""
+def program_suite(commands):
+    """Programs of their own, one after the other: {name: command}."""
     def outcomes(wanted):
-        for path in paths:
-            name = label if len(paths) == 1 else f"{label}/{path.stem}"
+        for name, command in commands.items():
             if is_wanted(wanted, name):
-                yield run_program(name, [path])
+                yield run_program(name, command)
+    return outcomes
+
+
+def both(*suites):
+    """Suites under one name."""
+    def outcomes(wanted):
+        for suite in suites:
+            yield from suite(wanted)
     return outcomes
 
 
 def netns_scripts():
-    return sorted(path for path in (ROOT / "tests/netns").glob("*.sh") if os.access(path, os.X_OK))
+    paths = sorted((ROOT / "tests/netns").glob("*.sh"))
+    return {f"netns/{path.stem}": [path] for path in paths if os.access(path, os.X_OK)}
 
 
 # Where addresses are more random than ThreadSanitizer knows, it does not start.
@@ -126,12 +140,17 @@ def sanitizer(name):
 
 
 SUITES = {
-    "unit": meson_suite("unit", BUILD, []),
+    "lint": meson_suite("lint", BUILD, [], "--suite", "lint"),
+    "unit": meson_suite("unit", BUILD, [], "--suite", "unit"),
     "asan": meson_suite("asan", *sanitizer("asan"), "--suite", "unit"),
-    "tsan": meson_suite("tsan", *sanitizer("tsan"), "flow_table", wrapper=FIXED_ADDRESSES),
-    "packet": script_suite("packet", [ROOT / "tests/packet/run"]),
-    "netns": script_suite("netns", netns_scripts()),
-    "quickstart": script_suite("quickstart", [ROOT / "app/quickstart"]),
+    "tsan": meson_suite("tsan", *sanitizer("tsan"), "flow_threads", wrapper=FIXED_ADDRESSES),
+    "config": both(
+        meson_suite("config", BUILD, [], "--suite", "config", "--no-suite", "unit"),
+        program_suite({"config/daemon": [
+            ROOT / "tests/config/run-cases", BUILD / "app/fairlead/fairlead"]})),
+    "packet": program_suite({"packet": [ROOT / "tests/packet/run"]}),
+    "netns": program_suite(netns_scripts()),
+    "quickstart": program_suite({"quickstart": [ROOT / "app/quickstart"]}),
 }
 
 
