@@ -12,8 +12,8 @@
  * An empty file counts as none. If there is no room for two, but would be for the new one alone,
  * then the old one, of which nothing can be used, is emptied first.
  *
- * Room: the buckets and the header are allocated (fallocate), so that no worker is killed by SIGBUS
- * when a file system is full; the owners stay sparse, except on hugetlbfs, where mmap reserves all.
+ * Room: the whole file is allocated (fallocate), so that nobody is killed by SIGBUS when a file
+ * system fills up later.
  */
 #include "flow_file.h"
 
@@ -167,7 +167,7 @@ fits_instead_of(int fd, const struct layout *layout)
 			       (size_t)st.st_size >=
 		       layout->bytes;
 	return (size_t)fs.f_bavail * (size_t)fs.f_bsize + (size_t)st.st_blocks * 512 >=
-	       HEADER_BYTES + layout->table_bytes;
+	       layout->bytes;
 }
 
 /* What a system call said, as a sentence. */
@@ -226,16 +226,16 @@ lock_path(const char *path, int *out, struct stat *st, struct error *err)
 }
 
 static int
-allocate(int fd, size_t offset, size_t bytes)
+allocate(int fd, size_t bytes)
 {
 	int rc;
 	do
-		rc = posix_fallocate(fd, (off_t)offset, (off_t)bytes);
+		rc = posix_fallocate(fd, 0, (off_t)bytes);
 	while (rc == EINTR);
 	return -rc;
 }
 
-/* Maps the whole file and makes sure that its header and its buckets have room. */
+/* Maps the whole file and makes sure that it has room. */
 static int
 map_file(int fd, const struct layout *layout, int numa_node, void **out)
 {
@@ -247,9 +247,7 @@ map_file(int fd, const struct layout *layout, int numa_node, void **out)
 	 */
 	if (numa_node != ARENA_ANY_NODE && numa_available() >= 0)
 		numa_tonode_memory(buckets, layout->table_bytes, numa_node);
-	int rc = allocate(fd, 0, HEADER_BYTES);
-	if (rc == 0)
-		rc = allocate(fd, layout->table_offset, layout->table_bytes);
+	int rc = allocate(fd, layout->bytes);
 	if (rc < 0) {
 		munmap(memory, layout->bytes);
 		return rc;
@@ -260,6 +258,15 @@ map_file(int fd, const struct layout *layout, int numa_node, void **out)
 	return 0;
 }
 
+/* Somebody else's file, at a path that was mistyped perhaps, is not ours to replace. */
+static bool
+has_magic(int fd)
+{
+	char magic[sizeof(MAGIC)];
+	return pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+	       memcmp(magic, MAGIC, sizeof(magic)) == 0;
+}
+
 /* Why a file cannot go on to be used, into `why`; true if it can. */
 static bool
 is_usable(int fd, const struct stat *st, const struct layout *layout,
@@ -268,9 +275,8 @@ is_usable(int fd, const struct stat *st, const struct layout *layout,
 	struct header h;
 	char boot_id[sizeof(h.boot_id)];
 	read_boot_id(boot_id);
-	if (pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) ||
-		memcmp(h.magic, MAGIC, sizeof(h.magic)) != 0)
-		snprintf(why, why_bytes, "it is not a flow table");
+	if (pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h))
+		snprintf(why, why_bytes, "its header is cut short");
 	else if (h.endianness != ENDIANNESS)
 		snprintf(why, why_bytes, "it is of a machine of the other byte order");
 	else if (h.version != VERSION || h.entry_layout != ENTRY_LAYOUT ||
@@ -381,6 +387,10 @@ settle_on_file(struct flow_file *file, const struct stat *st,
 		return failed(options->path, "find out its file system", rc, NULL, err);
 	report->on_hugetlbfs = file->layout.on_hugetlbfs;
 	report->bytes = file->layout.bytes;
+	if (st->st_size > 0 && !has_magic(file->fd))
+		return error_set(err, -EEXIST,
+			"%s: is there and is no flow table; remove it, or name another path",
+			options->path);
 	if (st->st_size > 0)
 		report->resumed = is_usable(file->fd, st, &file->layout, options,
 			report->replaced_why, sizeof(report->replaced_why));

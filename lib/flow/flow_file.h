@@ -8,11 +8,12 @@
  *   +---------+-----------------------------------------+-------------------------------+
  *   | header  | owners: index -> backend name, 9.4 MB   | buckets                       |
  *   +---------+-----------------------------------------+-------------------------------+
- *   The file is sparse on tmpfs: owners that were never named cost nothing. table_offset and the
- *   length are multiples of the page size of the file system (2 MiB on hugetlbfs).
+ *   table_offset and the length are multiples of the page size of the file system (2 MiB on
+ *   hugetlbfs).
  *
- * A file of another layout, geometry or key is not touched by halves: it is replaced by a fresh one
- * and the reason is reported. One process at a time: the file is locked (flock) while it is mapped.
+ * A flow table of another layout, geometry or key is not touched by halves: it is replaced by a
+ * fresh one and the reason is reported. A file that is no flow table at all stays, and is refused:
+ * -EEXIST. One process at a time: the file is locked (flock) while it is mapped.
  * Control only.
  */
 #ifndef FAIRLEAD_FLOW_FILE_H
