@@ -418,7 +418,7 @@ static void
 test_no_room(void **state)
 {
 	(void)state;
-	int status = on_own_file_system("tmpfs", "size=3m", fill_tmpfs);
+	int status = on_own_file_system("tmpfs", "size=13m", fill_tmpfs);
 	if (status < 0) {
 		print_message("skipped: a file system of its own takes root\n");
 		skip();
