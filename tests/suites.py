@@ -24,7 +24,7 @@ BUILD_SECONDS_MAX = 1200
 
 TAP_SKIP = re.compile(r"(?:not )?ok \d+ # SKIP (?P<name>.*)")
 SUMMARY = re.compile(r"(?P<passed>\d+) passed, (?P<failed>\d+) failed(?:, (?P<skipped>\d+) skipped)?")
-RESULT = re.compile(r"(?P<kind>ok|not ok|skip) (?:\d+ - )?(?P<name>[^:]+?)(?:: (?P<why>.*))?")
+RESULT = re.compile(r"(?P<kind>ok|not ok|skip) (?:\d+ - )?(?P<name>.+?)(?:: (?P<why>.*))?")
 
 
 @dataclass
