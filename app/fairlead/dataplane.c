@@ -184,9 +184,10 @@ create_port(struct dataplane *dp, uint32_t i, const struct config *config, struc
 		: NULL;
 	port->mtu = wanted->mtu;
 	if (rte_eth_dev_get_port_by_name(device, &port->dpdk_port) != 0)
-		return error_set(err, -ENODEV,
-			"port %s: DPDK has no device %s (bound to vfio-pci? right address?)",
-			wanted->name, device);
+		return error_set(err, -ENODEV, "port %s: DPDK has no device %s%s", wanted->name,
+			device,
+			eal_is_pci(wanted->device) ? "; is it bound to vfio-pci?"
+						   : "; its driver's own line above says why");
 	struct rte_eth_dev_info info;
 	int rc = rte_eth_dev_info_get(port->dpdk_port, &info);
 	if (rc < 0)

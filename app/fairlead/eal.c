@@ -33,8 +33,8 @@ eal_device_name(const char *device, char *name, size_t bytes)
 	snprintf(name, bytes, "%.*s", (int)strcspn(device, ","), device);
 }
 
-static bool
-is_pci(const char *device)
+bool
+eal_is_pci(const char *device)
 {
 	unsigned domain, bus, slot, function;
 	return sscanf(device, "%4x:%2x:%2x.%1x", &domain, &bus, &slot, &function) == 4;
@@ -51,7 +51,8 @@ format_lcores(const struct config *config, char *text, size_t bytes, struct erro
 	for (uint32_t i = 0; i < config->worker_count; i++) {
 		if (!CPU_ISSET(config->workers[i], &allowed))
 			return error_set(err, -EINVAL,
-				"/dataplane/workers: CPU %u does not exist or may not be used by this process",
+				"/dataplane/workers: CPU %u does not exist or may not be used by "
+				"this process",
 				config->workers[i]);
 		CPU_CLR(config->workers[i], &control);
 	}
@@ -101,7 +102,8 @@ check_hugepages(size_t memory_mb, struct error *err)
 	if (have_mb >= memory_mb)
 		return 0;
 	return error_set(err, -ENOMEM,
-		"packet buffers need %zu MB of free hugepages, there are %zu MB. Reserve them: echo %zu > "
+		"packet buffers need %zu MB of free hugepages, there are %zu MB. Reserve them: "
+		"echo %zu > "
 		"/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages; or run without: "
 		"\"hugepages\": false",
 		memory_mb, have_mb, (memory_mb - have_mb) / 2 + 1);
@@ -141,7 +143,7 @@ eal_start(const struct config *config, size_t buffer_bytes, struct error *err)
 	arguments[count++] = memory;
 	bool any_pci = false;
 	for (uint32_t i = 0; i < config->port_count; i++) {
-		bool pci = is_pci(config->ports[i].device);
+		bool pci = eal_is_pci(config->ports[i].device);
 		any_pci |= pci;
 		arguments[count++] = pci ? "--allow" : "--vdev";
 		arguments[count++] = config->ports[i].device;

@@ -15,6 +15,9 @@ void eal_stop(void);
 /* "0000:3b:00.0" or "net_af_packet0": the device's name, without its arguments. */
 void eal_device_name(const char *device, char *name, size_t bytes);
 
+/* "0000:3b:00.0", with or without arguments. */
+bool eal_is_pci(const char *device);
+
 /* The lcore that polls as worker `worker`. */
 unsigned eal_worker_lcore(uint32_t worker);
 
