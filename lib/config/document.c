@@ -190,8 +190,8 @@ static int
 close_node(struct scanner *s)
 {
 	struct node *node = s->open;
-	struct node **children = s->pending + node->count;
 	size_t count = s->pending_count - node->count;
+	struct node **children = count > 0 ? s->pending + node->count : NULL;
 	node->children = arena_array(s->document->arena, count, sizeof(struct node *));
 	if (!node->children)
 		return -ENOMEM;

@@ -167,7 +167,7 @@ is_kept(struct report *report, enum severity severity)
 }
 
 /* `pointer` is "" for the document itself. When memory is out the finding counts all the same. */
-static void
+static void __attribute__((format(printf, 5, 0)))
 keep(struct report *report, enum severity severity, size_t offset, const char *pointer,
 	const char *format, va_list args)
 {
