@@ -143,7 +143,8 @@ SUITES = {
     "lint": meson_suite("lint", BUILD, [], "--suite", "lint"),
     "unit": meson_suite("unit", BUILD, [], "--suite", "unit"),
     "asan": meson_suite("asan", *sanitizer("asan"), "--suite", "unit"),
-    "tsan": meson_suite("tsan", *sanitizer("tsan"), "flow_threads", wrapper=FIXED_ADDRESSES),
+    "tsan": meson_suite("tsan", *sanitizer("tsan"), "flow_threads", "fragment_notes",
+        "fragment_buffer", wrapper=FIXED_ADDRESSES),
     "config": both(
         meson_suite("config", BUILD, [], "--suite", "config", "--no-suite", "unit"),
         program_suite({"config/daemon": [
