@@ -272,15 +272,21 @@ parse_ipv4_fragment(const struct wire_ipv4 *ip, struct packet *pk)
 	return note_fragment(&fragment, pk);
 }
 
+static inline uint32_t
+ipv6_fragment_offset(const uint8_t *fragment_header)
+{
+	const struct wire_ipv6_fragment *header = (const void *)fragment_header;
+	return wire_u16(header->offset) & ~(FRAGMENT_UNIT - 1u);
+}
+
 /* The fragment header at `offset`, whose 8 bytes are within reach. */
 static enum parse_result
 parse_ipv6_fragment(const uint8_t *frame, uint32_t offset, uint32_t end, struct packet *pk)
 {
 	const struct wire_ipv6_fragment *header = (const void *)(frame + offset);
-	uint16_t field = wire_u16(header->offset);
 	struct fragment fragment = {
-		.offset = field & ~(FRAGMENT_UNIT - 1u),
-		.more = field & 1,
+		.offset = ipv6_fragment_offset(frame + offset),
+		.more = wire_u16(header->offset) & 1,
 		.id = wire_u32(header->id),
 		.data_length = end - offset - (uint32_t)sizeof(*header),
 		/* The payload length that it would have, without this header. */
@@ -310,15 +316,17 @@ extension_length(const struct extension *header, uint8_t proto)
 	return length >= AH_BYTES_MIN ? length : 0;
 }
 
-/* RFC 8200, 4. ESP, "no next header" and all that is unknown end the walk as an upper layer. */
-static enum parse_result
-walk_extensions(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
+/* RFC 8200, 4. */
+enum parse_result
+parse_extensions(
+	const uint8_t *frame, uint32_t available, uint32_t end, struct extension_chain *chain)
 {
-	uint32_t at = pk->l3_offset + (uint32_t)sizeof(struct wire_ipv6);
-	uint8_t proto = pk->next_proto;
-	bool fragment_seen = false;
+	uint32_t at = chain->offset;
+	uint8_t proto = chain->proto;
 
-	for (unsigned count = 0; is_extension(proto) && pk->fragment != FRAGMENT_LATER; count++) {
+	chain->fragment_header = 0;
+	chain->later_fragment = false;
+	for (unsigned count = 0; is_extension(proto) && !chain->later_fragment; count++) {
 		if (count == IPV6_EXTENSIONS_MAX)
 			return PARSE_DROP_IPV6_EXTENSION_CHAIN;
 		if (proto == IPPROTO_HOPOPTS && count > 0)
@@ -330,12 +338,10 @@ walk_extensions(const uint8_t *frame, uint32_t available, uint32_t end, struct p
 		if (proto == IPPROTO_ROUTING && header->segments_left != 0)
 			return PARSE_DROP_IPV6_ROUTING_HEADER;
 		if (proto == IPPROTO_FRAGMENT) {
-			if (fragment_seen)
+			if (chain->fragment_header != 0)
 				return PARSE_DROP_FRAGMENT_MALFORMED;
-			fragment_seen = true;
-			result = parse_ipv6_fragment(frame, at, end, pk);
-			if (result != PARSE_OK)
-				return result;
+			chain->fragment_header = at;
+			chain->later_fragment = ipv6_fragment_offset(frame + at) != 0;
 		}
 		uint32_t length = extension_length(header, proto);
 		if (length == 0 || at + length > end)
@@ -343,8 +349,25 @@ walk_extensions(const uint8_t *frame, uint32_t available, uint32_t end, struct p
 		at += length;
 		proto = header->next_header;
 	}
-	pk->proto = proto;
-	pk->l4_offset = (uint16_t)at;
+	chain->offset = at;
+	chain->proto = proto;
+	return PARSE_OK;
+}
+
+static enum parse_result
+parse_ipv6_chain(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
+{
+	struct extension_chain chain = {
+		.offset = pk->l3_offset + (uint32_t)sizeof(struct wire_ipv6),
+		.proto = pk->next_proto,
+	};
+	enum parse_result result = parse_extensions(frame, available, end, &chain);
+	if (result != PARSE_OK)
+		return result;
+	pk->proto = chain.proto;
+	pk->l4_offset = (uint16_t)chain.offset;
+	if (chain.fragment_header != 0)
+		return parse_ipv6_fragment(frame, chain.fragment_header, end, pk);
 	return PARSE_OK;
 }
 
@@ -424,7 +447,7 @@ parse_l4_unusual(const uint8_t *frame, uint32_t available, uint32_t end, struct 
 {
 	enum parse_result result;
 	if (pk->family == 6) {
-		result = walk_extensions(frame, available, end, pk);
+		result = parse_ipv6_chain(frame, available, end, pk);
 	} else {
 		const struct wire_ipv4 *ip = (const void *)(frame + pk->l3_offset);
 		result = check_ipv4_options((const uint8_t *)(ip + 1),

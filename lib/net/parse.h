@@ -69,6 +69,24 @@ enum parse_result parse_l3(
 enum parse_result parse_l4(
 	const uint8_t *frame, uint32_t available, uint32_t frame_length, struct packet *pk);
 
+/* Where a chain of IPv6 extension headers leads. */
+struct extension_chain {
+	uint32_t offset;	  /* in: the end of the IPv6 header; out: that of the chain */
+	uint32_t fragment_header; /* out: where it lies; 0: there is none */
+	uint8_t proto;		  /* in: the first next header; out: the upper layer */
+	bool later_fragment;	  /* out: the fragment offset is not 0, the chain ends there */
+};
+
+/*
+ * Follows extension headers, at most IPV6_EXTENSIONS_MAX, of a packet that ends at `end`, of which
+ * `available` bytes lie here: what parse_l4 does, and what a packet quoted in an ICMPv6 error needs,
+ * where the rest is missing for good. Offsets are bytes from `frame`. ESP, "no next header" and all
+ * that is unknown end the walk as an upper layer, which may lie beyond `available`. Other results
+ * than PARSE_OK leave `chain` half written.
+ */
+enum parse_result parse_extensions(
+	const uint8_t *frame, uint32_t available, uint32_t end, struct extension_chain *chain);
+
 /* Lower-case name of a drop reason, e.g. "ipv4_checksum"; "ok", "not_ip", "not_contiguous". */
 const char *parse_result_name(enum parse_result result);
 
