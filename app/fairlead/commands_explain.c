@@ -145,7 +145,7 @@ tell_backend(const struct daemon *d, json_t *reply, json_t *steps, const struct 
 	json_t *hop = commands_next_hop(
 		d, snapshot_backend_slot(d->publish.snapshot, p, b));
 	const char *detail = json_string_value(json_object_get(hop, "detail"));
-	step(steps, "next hop", "%s", detail ? detail : "unknown");
+	step(steps, "next hop", "%s", detail ? detail : "this box");
 	step(steps, "sent by", "%s", pool->forward.mode);
 	json_object_set_new(reply, "backend",
 		json_pack("{s:s, s:s, s:s, s:s}", "pool", pool->name, "name", backend->name,

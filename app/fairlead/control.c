@@ -101,6 +101,7 @@ on_tick(evutil_socket_t fd, short what, void *context)
 	struct mono now = mono_now();
 	nexthop_tick(d->nexthops, now);
 	flow_file_touch(d->flow_file, now);
+	fragment_notes_sweep(d->dp.notes, flow_tick(now));
 	for (uint32_t i = 0; i < d->dp.worker_count; i++) {
 		struct busy *busy = &d->control->busy[i];
 		uint64_t tsc = rte_rdtsc();

@@ -12,6 +12,7 @@
 #include <rte_mbuf.h>
 
 #include "arena.h"
+#include "buffer.h"
 #include "eal.h"
 #include "log.h"
 
@@ -19,15 +20,16 @@
 #define TX_DESCRIPTORS	  1024
 #define BUFFER_CACHE	  256
 
-/* Room in front of a received frame for the longest outer header, and Ethernet's 18 in front of it. */
-static_assert(RTE_PKTMBUF_HEADROOM >= ENCAP_HEADER_MAX + 18, "headroom holds any encapsulation");
+static_assert(RTE_PKTMBUF_HEADROOM >= BUFFER_HEADROOM_MIN, "received frames are plain");
 
-/* Buffers that can be in use at once: in queues, in rings of the kernel path, in bursts and caches. */
+/* Buffers that can be in use at once: in queues, in rings of the kernel path, in bursts and caches,
+ * and as fragments that wait. */
 static uint32_t
 buffers_needed(const struct config *config)
 {
 	uint32_t per_queue = RX_DESCRIPTORS + TX_DESCRIPTORS + BURST_MAX;
 	return config->port_count * (config->worker_count * per_queue + KERNELPATH_FRAMES_PER_PORT) +
+		config->worker_count * FRAGMENT_HELD_MAX +
 		(config->worker_count + 1) * BUFFER_CACHE * 2;
 }
 
@@ -85,6 +87,10 @@ create_worker(struct dataplane *dp, uint16_t id, uint16_t cpu, struct error *err
 	worker->node = node;
 	worker->lcore = eal_worker_lcore(id);
 	worker->pipeline.counters = counters;
+	worker->pipeline.notes = dp->notes;
+	worker->fragments = fragment_buffer_create(numa_node);
+	if (!worker->fragments)
+		return error_set(err, -ENOMEM, "not enough memory for worker %u", id);
 	dp->workers[id] = worker;
 	dp->counters[id] = counters;
 	log_notice("worker %u: CPU %u, NUMA node %d (its buffers, counters and tables are there)", id,
@@ -245,6 +251,9 @@ static int
 create_all(struct dataplane *dp, const struct config *config, struct error *err)
 {
 	int rc = 0;
+	dp->notes = fragment_notes_create(node_of_cpu(config->workers[0]));
+	if (!dp->notes)
+		return error_set(err, -ENOMEM, "not enough memory");
 	for (uint32_t i = 0; i < config->worker_count && rc == 0; i++)
 		rc = create_worker(dp, (uint16_t)i, config->workers[i], err);
 	if (rc == 0)
@@ -305,6 +314,7 @@ dataplane_start(struct dataplane *dp, struct flow_table *flows, struct publish *
 	for (uint32_t i = 0; i < dp->worker_count; i++) {
 		struct worker *w = dp->workers[i];
 		w->pipeline.flows = flows;
+		w->pipeline.pool = dp->pools[w->node];
 		w->pipeline.now = mono_now();
 		w->pipeline.tick = flow_tick(w->pipeline.now);
 		w->clock_read_at = rte_rdtsc();
@@ -329,6 +339,12 @@ dataplane_stop(struct dataplane *dp)
 		rte_eth_dev_stop(dp->ports[i].dpdk_port);
 }
 
+static void
+release_frame(void *frame)
+{
+	rte_pktmbuf_free(frame);
+}
+
 void
 dataplane_destroy(struct dataplane *dp)
 {
@@ -336,6 +352,10 @@ dataplane_destroy(struct dataplane *dp)
 		kernelpath_destroy(dp->kernelpath);
 	for (uint32_t i = dp->port_count; i-- > 0;)
 		rte_eth_dev_close(dp->ports[i].dpdk_port);
+	for (uint32_t i = 0; i < dp->worker_count; i++)
+		if (dp->workers[i])
+			fragment_buffer_destroy(dp->workers[i]->fragments, release_frame);
+	fragment_notes_destroy(dp->notes);
 	for (uint32_t i = dp->node_count; i-- > 0;)
 		rte_mempool_free(dp->pools[i]);
 	for (uint32_t i = dp->worker_count; i-- > 0;)

@@ -37,6 +37,7 @@ struct dataplane {
 	int numa_nodes[SNAPSHOT_NODES_MAX]; /* those that have workers */
 	struct rte_mempool *pools[SNAPSHOT_NODES_MAX];
 	uint32_t node_count;
+	struct fragment_notes *notes;
 	struct kernelpath *kernelpath;
 	struct worker_orders orders;
 };

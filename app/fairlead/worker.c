@@ -38,6 +38,24 @@ send_staged(struct worker *w, uint8_t port)
 	out->count = 0;
 }
 
+/* A packet that goes in fragments, which are sent at once: it is rare. */
+static void
+send_in_fragments(struct worker *w, const struct tables *tables, uint32_t place)
+{
+	struct burst *b = &w->burst;
+	struct rte_mbuf *pieces[SPLIT_PIECES_MAX];
+	unsigned count = pipeline_split(&w->pipeline, tables, b, place, pieces);
+	uint16_t sent = rte_eth_tx_burst(w->orders->dpdk_ports[b->out_port[place]], w->id, pieces,
+		(uint16_t)count);
+	if (count == 0)
+		b->exit[place] = EXIT_DROP_NO_BUFFER;
+	else if (sent < count)
+		b->exit[place] = EXIT_DROP_TX_FULL;
+	for (unsigned i = sent; i < count; i++)
+		rte_pktmbuf_free(pieces[i]);
+	rte_pktmbuf_free(b->mbufs[place]);
+}
+
 static void
 punt(struct worker *w, uint8_t port, uint32_t place)
 {
@@ -50,14 +68,39 @@ punt(struct worker *w, uint8_t port, uint32_t place)
 	rte_pktmbuf_free(b->mbufs[place]);
 }
 
+/* A fragment that came before its first. */
+static void
+hold(struct worker *w, uint8_t port, uint32_t place)
+{
+	static const enum exit exits[] = {
+		[FRAGMENT_HELD] = EXIT_HELD,
+		[FRAGMENT_NO_ROOM] = EXIT_DROP_FRAGMENT_NO_ROOM,
+		[FRAGMENT_TOO_MANY_OF_ONE] = EXIT_DROP_FRAGMENT_TOO_MANY,
+	};
+	struct burst *b = &w->burst;
+	b->exit[place] = (uint8_t)exits[fragment_hold(w->fragments, b->mbufs[place],
+		b->hash[place], port, w->pipeline.now)];
+	if (b->exit[place] != EXIT_HELD)
+		rte_pktmbuf_free(b->mbufs[place]);
+}
+
 /* Does what the exits of a burst say. */
 static void
-dispatch(struct worker *w, uint8_t port)
+dispatch(struct worker *w, const struct tables *tables, uint8_t port)
 {
 	struct burst *b = &w->burst;
 	for (uint32_t i = 0; i < b->count; i++) {
+		if (__builtin_expect(b->exit[i] == EXIT_HELD, 0)) {
+			hold(w, port, i);
+			continue;
+		}
 		switch (exit_kind(b->exit[i])) {
-		case EXIT_KIND_SENT: {
+		case EXIT_KIND_SENT:
+		case EXIT_KIND_ANSWERED: {
+			if (b->exit[i] == EXIT_SENT_IN_FRAGMENTS) {
+				send_in_fragments(w, tables, i);
+				break;
+			}
 			struct worker_out *out = &w->out[b->out_port[i]];
 			out->mbufs[out->count] = b->mbufs[i];
 			out->places[out->count++] = (uint8_t)i;
@@ -74,6 +117,43 @@ dispatch(struct worker *w, uint8_t port)
 		send_staged(w, (uint8_t)p);
 }
 
+/* From frames in w->burst to an account that is settled. */
+static void
+process(struct worker *w, const struct tables *tables, uint8_t port)
+{
+	pipeline_burst(&w->pipeline, tables, port, &w->burst);
+	dispatch(w, tables, port);
+	pipeline_settle(&w->pipeline, &w->burst);
+}
+
+/* Fragments that have waited: on their way when their first has come, dropped when their time is over. */
+static void
+release_fragments(struct worker *w, const struct tables *tables)
+{
+	struct fragment_held held[BURST_MAX];
+	struct burst *b = &w->burst;
+	unsigned ready = fragment_take_ready(
+		w->fragments, w->pipeline.notes, w->pipeline.tick, held, BURST_MAX);
+	for (unsigned i = 0; i < ready; i++) {
+		b->count = 1;
+		b->mbufs[0] = held[i].frame;
+		b->resumed = &held[i].note;
+		process(w, tables, held[i].port);
+	}
+	b->resumed = NULL;
+	unsigned late =
+		fragment_take_expired(w->fragments, w->pipeline.now, held, BURST_MAX);
+	b->count = late;
+	for (unsigned i = 0; i < late; i++) {
+		b->mbufs[i] = held[i].frame;
+		pipeline_refuse(b, i, EXIT_DROP_FRAGMENT_TIMEOUT);
+	}
+	if (late > 0) {
+		dispatch(w, tables, 0);
+		pipeline_settle(&w->pipeline, b);
+	}
+}
+
 static void
 poll_port(struct worker *w, const struct tables *tables, uint8_t port, uint64_t tsc)
 {
@@ -81,9 +161,7 @@ poll_port(struct worker *w, const struct tables *tables, uint8_t port, uint64_t 
 	b->count = rte_eth_rx_burst(w->orders->dpdk_ports[port], w->id, b->mbufs, BURST_MAX);
 	if (b->count == 0)
 		return;
-	pipeline_burst(&w->pipeline, tables, port, b);
-	dispatch(w, port);
-	pipeline_settle(&w->pipeline, b);
+	process(w, tables, port);
 	counter_add(&w->pipeline.counters->bursts, 1);
 	counter_add(&w->pipeline.counters->busy_cycles, rte_rdtsc() - tsc);
 }
@@ -122,6 +200,8 @@ worker_run(void *arg)
 			if (port % orders->worker_count == w->id)
 				poll_kernel(w, (uint8_t)port);
 		}
+		if (__builtin_expect(fragment_held_count(w->fragments) > 0, 0))
+			release_fragments(w, tables);
 		counter_add(&w->pipeline.counters->polls, 1);
 		publish_quiescent(orders->publish, w->id);
 	}

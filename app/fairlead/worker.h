@@ -46,6 +46,7 @@ struct worker {
 	uint64_t clock_period;	/* TSC cycles */
 	struct burst burst;
 	struct worker_out out[PORTS_MAX];
+	struct fragment_buffer *fragments; /* that wait for their first */
 };
 
 /* The thread's function, for rte_eal_remote_launch; `arg` is a struct worker. */

@@ -27,12 +27,12 @@ token_bucket_take(struct token_bucket *bucket, uint32_t rate, struct mono now)
 		uint64_t elapsed_us = now.us - bucket->filled.us;
 		uint64_t earned = elapsed_us > 1000000 ? burst : elapsed_us * rate / 1000;
 		bucket->millitokens += earned;
-		if (bucket->millitokens > burst)
-			bucket->millitokens = burst;
 		/* What is too little for a millitoken is kept for the next time. */
 		if (earned > 0)
 			bucket->filled = now;
 	}
+	if (bucket->millitokens > burst) /* also when a reload has lowered the rate */
+		bucket->millitokens = burst;
 	if (bucket->millitokens < 1000)
 		return false;
 	bucket->millitokens -= 1000;

@@ -105,6 +105,11 @@ struct config_punt {
 	uint32_t other_pps;
 };
 
+struct config_icmp {
+	uint32_t echo_pps;   /* pings to VIPs that are answered */
+	uint32_t errors_pps; /* errors that are sent; 0: none */
+};
+
 struct config {
 	struct arena *arena;
 	const char *file; /* as it was named, for messages */
@@ -125,6 +130,8 @@ struct config {
 	uint32_t pool_count;
 	struct config_service *services; /* sorted by name */
 	uint32_t service_count;
+
+	struct config_icmp icmp;
 
 	bool has_announce;
 	const char *announce_interface;

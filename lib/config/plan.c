@@ -319,9 +319,12 @@ plan_all(struct planner *p, const struct config *before, const struct config *af
 	}
 	plan_pools(p, before, after);
 	plan_services(p, before, after);
-	for (const struct field *field = schema_config.fields; field->key; field++)
+	for (const struct field *field = schema_config.fields; field->key; field++) {
+		if (strcmp(field->key, "icmp") == 0)
+			plan_change(p, "icmp", "rates", field->object, before, after);
 		if (strcmp(field->key, "announce") == 0)
 			plan_announce(p, field, before, after);
+	}
 }
 
 struct plan *

@@ -21,7 +21,7 @@ enum plan_kind {
 
 struct plan_action {
 	enum plan_kind kind;
-	/* "service", "pool", "backend", "edge", "dataplane", "control", "announce" */
+	/* "service", "pool", "backend", "edge", "dataplane", "control", "icmp", "announce" */
 	const char *what;
 	/* "web", "caches", "caches/cache1", or the JSON pointer for PLAN_RESTART */
 	const char *name;

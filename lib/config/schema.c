@@ -30,7 +30,7 @@
 #define FLOW_TIMEOUT_MIN_S 4
 #define FLOW_TIMEOUT_MAX_S 7440
 
-static const struct choice forward_modes[] = {{"l2", 0}, {"ipip", 1}, {NULL, 0}};
+static const struct choice forward_modes[] = {{"l2", 0}, {"ipip", 1}, {"kernel", 2}, {NULL, 0}};
 static const struct choice health_types[] = {{"tcp", HEALTH_TCP}, {"http", HEALTH_HTTP}, {NULL, 0}};
 static const struct choice protocols[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {NULL, 0}};
 static const struct choice affinities[] = {
@@ -237,7 +237,7 @@ static const struct field forward_fields[] = {
 		.type = &type_choice_name,
 		.meaning =
 			"Way to the backends: `l2` writes their MAC address (same segment), `ipip` "
-			"wraps in IP (RFC 2003, 2473, 4213).",
+			"wraps in IP (RFC 2003, 2473, 4213), `kernel` hands to Linux on this box.",
 		.choices = forward_modes,
 		.fallback_text = "l2",
 		IN(struct config_pool, forward.mode),
@@ -480,6 +480,30 @@ static const struct field service_fields[] = {
 const struct object schema_service = {service_fields};
 static const struct field service_element = ELEMENT(schema_service, "A service.");
 
+static const struct field icmp_fields[] = {
+	{
+		.key = "echo_pps",
+		.type = &type_integer,
+		.meaning = "Pings to VIPs that are answered, a second; 0: none.",
+		.min = 0,
+		.max = 10000000,
+		.fallback = 10000,
+		IN(struct config, icmp.echo_pps),
+	},
+	{
+		.key = "errors_pps",
+		.type = &type_integer,
+		.meaning = "ICMP errors that are sent, a second: port unreachable, time exceeded, "
+			   "packet too big; 0: none.",
+		.min = 0,
+		.max = 10000000,
+		.fallback = 1000,
+		IN(struct config, icmp.errors_pps),
+	},
+	{0},
+};
+static const struct object icmp_object = {icmp_fields};
+
 static const struct field announce_fields[] = {
 	{
 		.key = "interface",
@@ -559,6 +583,12 @@ static const struct field config_fields[] = {
 		.max = SERVICES_MAX,
 		.element = &service_element,
 		LIST_IN(struct config, services, service_count),
+	},
+	{
+		.key = "icmp",
+		.type = &type_object,
+		.meaning = "What this edge itself answers for VIPs.",
+		.object = &icmp_object,
 	},
 	{
 		.key = "announce",

@@ -3,7 +3,7 @@
 
 #include "wire.h"
 
-const struct encap *const encap_all[] = {&encap_l2, &encap_ipip, NULL};
+const struct encap *const encap_all[] = {&encap_l2, &encap_ipip, &encap_kernel, NULL};
 
 const struct encap *
 encap_find(const char *name)

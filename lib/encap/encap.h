@@ -62,10 +62,11 @@ struct encap {
 		const struct ip_addr *backend);
 	/* The caller has made sure that target->header_length bytes before `inner` are writable,
 	 * and that the wrapped packet is no longer than the MTU. */
+	/* NULL: the instance is on this box; its packets go to Linux as they are. */
 	void (*wrap)(struct encap_packet *packet, const struct encap_target *target);
 };
 
-extern const struct encap encap_l2, encap_ipip;
+extern const struct encap encap_l2, encap_ipip, encap_kernel;
 
 /* NULL-terminated, in the order in which documentation lists them. */
 extern const struct encap *const encap_all[];

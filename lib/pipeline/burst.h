@@ -4,15 +4,19 @@
  * stage before any goes to the next, so that what a stage will read can be fetched while others
  * are worked on:
  *
- *   net      parse L2 and L3            malformed -> drop
- *   service  VIP? -> parse L4 -> service   not a VIP -> punt; no service -> drop
+ *   net      parse L2 and L3               malformed -> drop
+ *   service  VIP? -> parse L4 -> service   not a VIP -> punt; ping, no service -> answer
  *   flow     hash, look up; else row, insert
- *   backend  next hop, size
- *   encap    TTL, outer header, Ethernet header   -> SENT, to a port
+ *   send     next hop, TTL, size           expired, too big -> answer
+ *            outer header, Ethernet header -> SENT, to a port
  *
- * Nothing here sends, frees or allocates: the caller does what the exits say and then settles the
- * account. Frames are struct rte_mbuf, of which only data pointers and lengths are used, so tests
- * and fuzzers need neither EAL nor pools.
+ * An ICMP error to a VIP takes the way of the flow that it quotes, and leaves no trace in the table.
+ * A later fragment takes the way that its first one noted; if there is no note yet its exit is
+ * EXIT_HELD: the caller holds it (fragment.h) and brings it again when there is one.
+ *
+ * Nothing here sends or frees: the caller does what the exits say and then settles the account. The
+ * pool is used for frames that are not plain (buffer.h) and to fragment; without one, as in tests
+ * and fuzzers that have no EAL, those are dropped by name.
  *
  * One worker calls it with its own state; nothing is shared but the flow table.
  */
@@ -21,42 +25,60 @@
 
 #include <rte_mbuf.h>
 
+#include "answer.h"
 #include "counters.h"
 #include "flow_table.h"
+#include "fragment.h"
 #include "packet.h"
 #include "punt.h"
+#include "split.h"
 #include "tables.h"
 
 /* A worker's own state, over all bursts. */
 struct pipeline {
 	struct pipeline_counters *counters;
 	struct flow_table *flows;
+	struct rte_mempool *pool;	/* or NULL */
+	struct fragment_notes *notes; /* shared by all workers */
 	struct punt_meter punt;
+	struct answer_meter answer;
 	struct mono now; /* the worker renews it every millisecond or so */
 	uint16_t tick;
 };
 
-/* A burst. The caller fills count and mbufs; pipeline_burst the rest. */
+/* A burst. The caller fills count, mbufs and resumed; pipeline_burst the rest. */
 struct burst {
 	uint32_t count;
 	struct rte_mbuf *mbufs[BURST_MAX];
+	/* The note of a fragment that has waited and comes again, alone; NULL otherwise. */
+	const struct fragment_note *resumed;
 	uint8_t exit[BURST_MAX];     /* enum exit */
-	uint8_t out_port[BURST_MAX]; /* where the exit is SENT */
+	uint8_t out_port[BURST_MAX]; /* where the exit is SENT*, or ANSWERED_* */
 
 	/* between the stages */
 	uint16_t frame_length[BURST_MAX]; /* as received */
 	uint16_t service[BURST_MAX];	  /* SERVICE_NONE until it is known */
 	uint16_t backend[BURST_MAX];	  /* 0 until it is known */
 	bool new_flow[BURST_MAX];
+	bool quotes[BURST_MAX]; /* an ICMP error: hash and service are those of the flow it quotes */
 	uint8_t flow_events[FLOW_EVENT_COUNT];
 	uint64_t hash[BURST_MAX];
 	struct packet packets[BURST_MAX];
 };
 
-/* Takes `burst`, received on `port`, through all stages; afterwards every exit is set, and frames whose
- * exit is SENT are ready for the wire. Frames of other exits are as they were received. */
+/* Takes `burst`, received on `port`, through all stages; afterwards every exit is set, and frames
+ * whose exit is SENT or ANSWERED_* are ready for the wire. Frames that are punted are as they were
+ * received. A frame that was not plain may have been replaced by a copy in burst->mbufs. */
 void pipeline_burst(struct pipeline *pipeline, const struct tables *tables, uint8_t port,
 	struct burst *burst);
+
+/* For place `i`, whose exit is SENT_IN_FRAGMENTS: the frames to send to its out_port (split.h). The
+ * original stays to be freed. 0: it is EXIT_DROP_NO_BUFFER. */
+unsigned pipeline_split(struct pipeline *pipeline, const struct tables *tables,
+	const struct burst *burst, uint32_t i, struct rte_mbuf *pieces[SPLIT_PIECES_MAX]);
+
+/* Gives place `i` an exit without looking at the frame: for one that has waited in vain. */
+void pipeline_refuse(struct burst *burst, uint32_t i, enum exit exit);
 
 /* Counts the burst by its exits. The caller may have changed some since: what could not be sent or
  * punted leaves by EXIT_DROP_TX_FULL or EXIT_DROP_PUNT_FULL. */

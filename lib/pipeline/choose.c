@@ -143,3 +143,18 @@ choose_backend(struct flow_table *flows, const struct tables *tables,
 	}
 	return choose_new(flows, tables, judge, service, pk, hash, tick);
 }
+
+struct choice
+choose_without_trace(const struct flow_table *flows, const struct tables *tables,
+	const struct tables_service *service, uint64_t hash, uint16_t tick)
+{
+	struct choice choice = {
+		.backend = tables_row_backend(tables, service->pool, flow_hash_tag(hash))};
+	if (service->affinity == TABLES_AFFINITY_NONE)
+		return choice;
+	struct flow_hit hit = flow_lookup(flows, hash, tick);
+	struct flow_entry entry = flow_entry_unpack(hit.word);
+	if (hit.place && tables_backend(tables, entry.backend, entry.generation))
+		choice.backend = entry.backend;
+	return choice;
+}

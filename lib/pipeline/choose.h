@@ -46,4 +46,8 @@ struct choice choose_backend(struct flow_table *flows, const struct tables *tabl
 	const struct flow_judge *judge, const struct tables_service *service,
 	const struct packet *pk, const uint8_t *frame, uint64_t hash, uint16_t tick);
 
+/* For what is about a flow and not of it (an ICMP error): the entry is neither made nor refreshed. */
+struct choice choose_without_trace(const struct flow_table *flows, const struct tables *tables,
+	const struct tables_service *service, uint64_t hash, uint16_t tick);
+
 #endif

@@ -22,21 +22,34 @@ enum exit_kind {
 /* clang-format off */
 #define EXITS(X) /* enumerator, name, kind, what an operator reads */ \
 	X(SENT, sent, SENT, "sent to a backend") \
+	X(SENT_IN_FRAGMENTS, sent_in_fragments, SENT, "sent to a backend, in fragments that fit the MTU") \
+	X(ANSWERED_ECHO, answered_echo, ANSWERED, "ping to a VIP, answered") \
+	X(ANSWERED_NO_SERVICE, answered_no_service, ANSWERED, "to a VIP without such a service: port unreachable") \
+	X(ANSWERED_TTL_EXPIRED, answered_ttl_expired, ANSWERED, "TTL or hop limit used up: time exceeded") \
+	X(ANSWERED_TOO_BIG, answered_too_big, ANSWERED, "larger than the MTU: packet too big") \
+	X(PUNTED_SERVICE, punted_service, PUNTED, "handed to an instance on this box (mode kernel)") \
 	X(PUNTED_CONTROL, punted_control, PUNTED, "ARP, ND or a routing protocol, handed to Linux") \
 	X(PUNTED_OTHER, punted_other, PUNTED, "not for a VIP, handed to Linux") \
 	X(DROP_OTHER_MAC, drop_other_mac, DROPPED, "unicast frame for another station") \
 	X(DROP_VIP_MULTICAST, drop_vip_multicast, DROPPED, "packet to a VIP in a broadcast or multicast frame") \
 	X(DROP_SOURCE_MARTIAN, drop_source_martian, DROPPED, "packet to a VIP from an address that cannot be a client") \
 	X(DROP_SOURCE_VIP, drop_source_vip, DROPPED, "packet to a VIP from a VIP") \
-	X(DROP_TTL_EXPIRED, drop_ttl_expired, DROPPED, "TTL or hop limit used up") \
-	X(DROP_NO_SERVICE, drop_no_service, DROPPED, "to a VIP, but no service has this protocol and port") \
-	X(DROP_ICMP, drop_icmp, DROPPED, "ICMP to a VIP") \
-	X(DROP_FRAGMENT, drop_fragment, DROPPED, "fragment to a VIP") \
+	X(DROP_TTL_EXPIRED, drop_ttl_expired, DROPPED, "TTL or hop limit used up; no error may be sent") \
+	X(DROP_NO_SERVICE, drop_no_service, DROPPED, "to a VIP without such a service; no error may be sent") \
+	X(DROP_ICMP_METERED, drop_icmp_metered, DROPPED, "over the rate at which pings and errors are answered") \
+	X(DROP_ICMP_CHECKSUM, drop_icmp_checksum, DROPPED, "ping to a VIP with a wrong checksum") \
+	X(DROP_ICMP_OTHER, drop_icmp_other, DROPPED, "ICMP to a VIP that is neither a ping nor an error") \
+	X(DROP_ICMP_QUOTE_TRUNCATED, drop_icmp_quote_truncated, DROPPED, "ICMP error that quotes less than 8 bytes of the upper layer") \
+	X(DROP_ICMP_QUOTE_MALFORMED, drop_icmp_quote_malformed, DROPPED, "ICMP error with a wrong checksum or a malformed quotation") \
+	X(DROP_ICMP_QUOTE_FOREIGN, drop_icmp_quote_foreign, DROPPED, "ICMP error to a VIP about a packet that is not of that VIP, or of none of its flows") \
+	X(DROP_ICMP_FRAGMENT, drop_icmp_fragment, DROPPED, "ICMP to a VIP in fragments") \
+	X(DROP_FRAGMENT_TIMEOUT, drop_fragment_timeout, DROPPED, "fragment whose first did not come in time") \
+	X(DROP_FRAGMENT_NO_ROOM, drop_fragment_no_room, DROPPED, "fragment before its first, and no room to hold it") \
+	X(DROP_FRAGMENT_TOO_MANY, drop_fragment_too_many, DROPPED, "fragment before its first, of a packet that has its share of the room") \
 	X(DROP_NO_BACKEND, drop_no_backend, DROPPED, "no backend of the pool takes new flows") \
 	X(DROP_NEXT_HOP, drop_next_hop, DROPPED, "the backend's next hop is not resolved") \
-	X(DROP_TOO_BIG, drop_too_big, DROPPED, "larger than the MTU once encapsulated") \
-	X(DROP_NOT_CONTIGUOUS, drop_not_contiguous, DROPPED, "headers spread over buffer segments") \
-	X(DROP_NO_HEADROOM, drop_no_headroom, DROPPED, "no room in the buffer for the new headers") \
+	X(DROP_TOO_BIG, drop_too_big, DROPPED, "larger than the MTU once encapsulated; no error may be sent") \
+	X(DROP_NO_BUFFER, drop_no_buffer, DROPPED, "no packet buffer was free to copy into") \
 	X(DROP_TX_FULL, drop_tx_full, DROPPED, "the port's transmit queue is full") \
 	X(DROP_PUNT_METERED, drop_punt_metered, DROPPED, "over the rate at which Linux is handed packets") \
 	X(DROP_PUNT_FULL, drop_punt_full, DROPPED, "the queue towards Linux is full") \
@@ -52,17 +65,16 @@ enum exit {
 #undef EXIT_ENUM
 	EXIT_COUNT,
 	EXIT_PENDING = EXIT_COUNT, /* has not left yet */
+	EXIT_HELD,		   /* a fragment that waits for its first: it will come again */
 };
 
-/* The exit of a packet that the parser refused. */
+/* The exit of a packet that the parser refused. (Frames are made contiguous before they are parsed.) */
 static inline enum exit
 exit_of_parse(enum parse_result result)
 {
 	static_assert((int)EXIT_COUNT - EXIT_DROP_ETHER_TRUNCATED ==
 			(int)PARSE_DROP_PORT_ZERO - PARSE_DROP_ETHER_TRUNCATED + 1,
 		"one exit for each reason of the parser, in its order");
-	if (result == PARSE_NOT_CONTIGUOUS)
-		return EXIT_DROP_NOT_CONTIGUOUS;
 	return (enum exit)(EXIT_DROP_ETHER_TRUNCATED + (int)result - PARSE_DROP_ETHER_TRUNCATED);
 }
 

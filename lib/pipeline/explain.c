@@ -60,7 +60,7 @@ pipeline_explain(const struct tables *tables, const struct flow_table *flows,
 	if (!vip)
 		return e;
 	e.why = EXPLAIN_NO_SERVICE;
-	e.exit = EXIT_DROP_NO_SERVICE;
+	e.exit = EXIT_ANSWERED_NO_SERVICE;
 	e.service = service_table_port(&tables->services, vip, tuple->proto, tuple->port);
 	if (e.service == SERVICE_NONE)
 		return e;
@@ -76,6 +76,10 @@ pipeline_explain(const struct tables *tables, const struct flow_table *flows,
 	explain_backend(&e, tables, flows, service, tick);
 	if (e.backend == 0) {
 		e.exit = EXIT_DROP_NO_BACKEND;
+		return e;
+	}
+	if (!tables->backends[e.backend].encap->wrap) {
+		e.exit = EXIT_PUNTED_SERVICE;
 		return e;
 	}
 	e.slot = atomic_load_explicit(

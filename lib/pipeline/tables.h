@@ -59,11 +59,14 @@ struct tables {
 	const struct tables_backend *backends; /* [0 .. backend_limit) */
 	const l2_slot *slots;
 	uint32_t backend_limit;
+	uint32_t service_limit; /* numbers lie below it; some may be nobody's */
 	uint32_t port_count;
 	struct flow_key key;
 	struct tables_port ports[PORTS_MAX];
 	/* Packets a second that each worker may punt, per port. */
 	uint32_t punt_control_pps, punt_other_pps;
+	/* Pings and errors a second that each worker answers. */
+	uint32_t icmp_echo_pps, icmp_errors_pps;
 };
 
 /* The backend of an index and a generation, or NULL if that is nobody now. */

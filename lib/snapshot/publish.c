@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct retired {
 	struct retired *next; /* older */
@@ -13,7 +14,7 @@ struct retired {
 int
 publish_init(struct publish *publish, uint32_t worker_count)
 {
-	*publish = (struct publish){0};
+	memset(publish, 0, sizeof(*publish));
 	size_t bytes = rte_rcu_qsbr_get_memsize(worker_count);
 	publish->readers = aligned_alloc(RTE_CACHE_LINE_SIZE,
 		(bytes + RTE_CACHE_LINE_SIZE - 1) & ~(size_t)(RTE_CACHE_LINE_SIZE - 1));
@@ -32,7 +33,7 @@ publish_fini(struct publish *publish)
 	}
 	snapshot_free(publish->snapshot);
 	free(publish->readers);
-	*publish = (struct publish){0};
+	memset(publish, 0, sizeof(*publish));
 }
 
 int

@@ -11,7 +11,7 @@
 /* A backend's place in the configuration and what it holds. */
 struct held_backend {
 	uint16_t index;
-	uint32_t slot;
+	uint32_t slot; /* 0: the instance is on this box */
 };
 
 struct held_pool {
@@ -49,6 +49,13 @@ out_of_memory(struct error *err)
 	return error_set(err, -ENOMEM, "not enough memory for the configuration");
 }
 
+static bool
+is_on_this_box(const struct config_pool *pool)
+{
+	const struct encap *encap = encap_find(pool->forward.mode);
+	return encap && !encap->wrap;
+}
+
 static int
 acquire_pool(struct snapshot *s, uint32_t p, struct error *err)
 {
@@ -67,7 +74,8 @@ acquire_pool(struct snapshot *s, uint32_t p, struct error *err)
 				"pool %s, backend %s: no backend index is free; those of removed "
 				"backends are free again when their last flows have ended",
 				pool->name, backend->name);
-		rc = nexthop_acquire(s->base->nexthops, &backend->address, &h->slot);
+		if (!is_on_this_box(pool))
+			rc = nexthop_acquire(s->base->nexthops, &backend->address, &h->slot);
 		if (rc < 0) {
 			registry_release_backend(s->base->registry, h->index);
 			return error_set(err, rc, "pool %s, backend %s: no next-hop slot is free",
@@ -222,6 +230,7 @@ build_services(struct snapshot *s, struct tables *t, struct arena *arena, struct
 		};
 	}
 	t->service = services;
+	t->service_limit = s->service_limit;
 	return build_service_table(s, t, arena, err);
 }
 
@@ -274,6 +283,13 @@ build_backends(struct snapshot *s, struct tables *t, struct arena *arena, struct
 	return 0;
 }
 
+/* A worker's part of a rate, rounded up; none of none. */
+static uint32_t
+per_worker(uint32_t rate, const struct config *config)
+{
+	return (rate + config->worker_count - 1) / config->worker_count;
+}
+
 static int
 build_node(struct snapshot *s, uint32_t node, struct error *err)
 {
@@ -295,8 +311,10 @@ build_node(struct snapshot *s, uint32_t node, struct error *err)
 	t->key = s->base->key;
 	t->port_count = s->base->port_count;
 	memcpy(t->ports, s->base->ports, sizeof(t->ports));
-	t->punt_control_pps = config->punt.control_pps / config->worker_count + 1;
-	t->punt_other_pps = config->punt.other_pps / config->worker_count + 1;
+	t->punt_control_pps = per_worker(config->punt.control_pps, config);
+	t->punt_other_pps = per_worker(config->punt.other_pps, config);
+	t->icmp_echo_pps = per_worker(config->icmp.echo_pps, config);
+	t->icmp_errors_pps = per_worker(config->icmp.errors_pps, config);
 	s->nodes[node].tables = t;
 	int rc = build_services(s, t, arena, err);
 	return rc < 0 ? rc : build_backends(s, t, arena, err);
@@ -355,7 +373,8 @@ snapshot_free(struct snapshot *s)
 	for (uint32_t p = 0; s->pools && p < s->config->pool_count; p++) {
 		struct held_pool *pool = &s->pools[p];
 		for (uint32_t b = 0; b < pool->acquired; b++) {
-			nexthop_release(s->base->nexthops, pool->backends[b].slot);
+			if (pool->backends[b].slot)
+				nexthop_release(s->base->nexthops, pool->backends[b].slot);
 			registry_release_backend(s->base->registry, pool->backends[b].index);
 		}
 		row_table_release(pool->rows);

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 
 #include "arena.h"
+#include "buffer.h"
 #include "burst.h"
 #include "fuzz.h"
 #include "l2.h"
@@ -72,6 +73,7 @@ static struct world {
 	struct burst burst;
 	struct rte_mbuf mbufs[BURST_MAX];
 	struct received received[BURST_MAX];
+	bool notes_left; /* by the input before */
 } * world;
 
 static struct ip_addr
@@ -133,6 +135,7 @@ make_backends(struct world *w)
 static void
 clean_up(void)
 {
+	fragment_notes_destroy(world->pipeline.notes);
 	arena_destroy(world->arena);
 }
 
@@ -160,6 +163,9 @@ make_world(void)
 	w->tables.port_count = 2;
 	w->tables.ports[0] = (struct tables_port){port_macs[0], 1500, true};
 	w->tables.ports[1] = (struct tables_port){port_macs[1], 1280, false};
+	w->tables.service_limit = SERVICES;
+	w->tables.icmp_echo_pps = 1000;
+	w->tables.icmp_errors_pps = 100;
 	w->tables.punt_control_pps = 1000;
 	w->tables.punt_other_pps = 100;
 	flow_table_attach(&w->flows, flow_memory, CAPACITY, &timeouts);
@@ -181,6 +187,12 @@ start_anew(struct world *w)
 {
 	memset(w->flows.buckets, 0, flow_table_bytes(CAPACITY));
 	w->pipeline.punt = (struct punt_meter){0};
+	w->pipeline.answer = (struct answer_meter){0};
+	if (!w->pipeline.notes || w->notes_left) {
+		fragment_notes_destroy(w->pipeline.notes);
+		w->pipeline.notes = fragment_notes_create(ARENA_ANY_NODE);
+		w->notes_left = false;
+	}
 	w->pipeline.now = (struct mono){1000000000};
 	w->pipeline.tick = flow_tick(w->pipeline.now);
 	set_rows(w, ROWS_BEFORE);
@@ -227,8 +239,10 @@ receive(struct world *w, const uint8_t *data, uint16_t length, uint8_t knobs)
 	if (KNOB_FIX_CHECKSUM(knobs))
 		repair_checksum(r->bytes, length);
 	r->result = parse(r->bytes, length, &r->pk);
-	uint16_t room = (uint16_t)(r->headroom + length);
-	uint8_t *buffer = calloc(1, room > 0 ? room : 1);
+	/* With room for an error in the packet's place, as buffers have. */
+	uint32_t whole = r->headroom + length + (uint32_t)ICMP_ERROR_BYTES_MAX;
+	uint16_t room = whole > UINT16_MAX ? UINT16_MAX : (uint16_t)whole;
+	uint8_t *buffer = calloc(1, room);
 	REQUIRE(buffer != NULL);
 	memcpy(buffer + r->headroom, r->bytes, length);
 	*m = (struct rte_mbuf){
@@ -238,6 +252,7 @@ receive(struct world *w, const uint8_t *data, uint16_t length, uint8_t knobs)
 		.data_len = length,
 		.pkt_len = length + (KNOB_SEGMENTED(knobs) ? 100u : 0),
 		.nb_segs = KNOB_SEGMENTED(knobs) ? 2 : 1,
+		.refcnt = 1,
 	};
 	w->burst.mbufs[i] = m;
 }
@@ -275,7 +290,7 @@ check_sent(const struct world *w, uint32_t i)
 	const struct rte_mbuf *m = &w->mbufs[i];
 	const struct received *r = &w->received[i];
 	uint16_t index = w->burst.backend[i];
-	REQUIRE(r->result == PARSE_OK && r->pk.fragment == FRAGMENT_NONE);
+	REQUIRE(r->result == PARSE_OK);
 	REQUIRE(w->burst.service[i] < SERVICES && index > NOBODY && index < BACKENDS);
 	REQUIRE(m->nb_segs == 1 && m->pkt_len == m->data_len);
 	REQUIRE((uint32_t)m->data_off + m->data_len <= m->buf_len);
@@ -306,7 +321,24 @@ check_sent(const struct world *w, uint32_t i)
 	check_inner(frame + outer.l3_offset + added, r);
 }
 
-/* A frame that is not sent is as it was. */
+/* An answer goes back where the packet came from, and is whole. */
+static void
+check_answered(const struct world *w, uint32_t i)
+{
+	const struct rte_mbuf *m = &w->mbufs[i];
+	const struct received *r = &w->received[i];
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct packet pk;
+	REQUIRE((uint32_t)m->data_off + m->data_len <= m->buf_len && m->pkt_len == m->data_len);
+	REQUIRE(w->burst.out_port[i] == 0);
+	REQUIRE(memcmp(frame, r->bytes + 6, 6) == 0 && memcmp(frame + 6, r->bytes, 6) == 0);
+	REQUIRE(parse(frame, m->data_len, &pk) == PARSE_OK);
+	REQUIRE(addr_equal(&pk.src, &r->pk.dst) && addr_equal(&pk.dst, &r->pk.src));
+	REQUIRE(pk.proto == (pk.family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6));
+	REQUIRE(icmp_checksum_is_right(frame, &pk));
+}
+
+/* A frame that is neither sent nor answered is as it was. */
 static void
 check_kept(const struct world *w, uint32_t i)
 {
@@ -315,8 +347,8 @@ check_kept(const struct world *w, uint32_t i)
 	enum exit exit = w->burst.exit[i];
 	REQUIRE(m->data_off == r->headroom && m->data_len == r->length);
 	REQUIRE(memcmp(rte_pktmbuf_mtod(m, uint8_t *), r->bytes, r->length) == 0);
-	REQUIRE(m->nb_segs == 1 || exit == EXIT_DROP_NOT_CONTIGUOUS);
-	if (exit >= EXIT_DROP_ETHER_TRUNCATED)
+	REQUIRE(buffer_is_plain(m) || exit == EXIT_DROP_NO_BUFFER);
+	if (exit >= EXIT_DROP_ETHER_TRUNCATED && exit < EXIT_COUNT)
 		REQUIRE(exit == exit_of_parse(r->result));
 }
 
@@ -332,7 +364,10 @@ check_totals(const struct world *w, const struct totals *before)
 	}
 	for (int k = 0; k < EXIT_KINDS; k++)
 		kinds += after.by_kind[k];
-	REQUIRE(after.received == before->received + w->burst.count);
+	uint32_t held = 0;
+	for (uint32_t i = 0; i < w->burst.count; i++)
+		held += w->burst.exit[i] == EXIT_HELD;
+	REQUIRE(after.received == before->received + w->burst.count - held);
 	REQUIRE(packets == after.received && bytes == after.received_bytes);
 	REQUIRE(kinds == after.received);
 }
@@ -345,9 +380,13 @@ run_burst(struct world *w)
 	memset(w->burst.exit, EXIT_PENDING, sizeof(w->burst.exit));
 	pipeline_burst(&w->pipeline, &w->tables, 0, &w->burst);
 	for (uint32_t i = 0; i < w->burst.count; i++) {
-		REQUIRE(w->burst.exit[i] < EXIT_COUNT);
-		if (w->burst.exit[i] == EXIT_SENT)
+		enum exit exit = w->burst.exit[i];
+		REQUIRE(exit < EXIT_COUNT || exit == EXIT_HELD);
+		w->notes_left |= w->received[i].pk.fragment == FRAGMENT_FIRST;
+		if (exit == EXIT_SENT)
 			check_sent(w, i);
+		else if (exit < EXIT_COUNT && exit_kind(exit) == EXIT_KIND_ANSWERED)
+			check_answered(w, i);
 		else
 			check_kept(w, i);
 	}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The last step of a packet: outer header by the backend's mode, then Ethernet. Worker; inline, since
+ * the packet path and the splitter both end here.
+ */
+#ifndef FAIRLEAD_WRAP_H
+#define FAIRLEAD_WRAP_H
+
+#include <rte_mbuf.h>
+
+#include "l2.h"
+#include "tables.h"
+
+/*
+ * `l3` is the IP header in `m`, its TTL already decremented; what lies in front of it is free for
+ * writing, header_length + l2_length(slot) bytes at least. Afterwards `m` starts with the Ethernet
+ * header and ends with the packet: link padding is cut off.
+ */
+static inline void
+wrap_packet(struct rte_mbuf *m, uint8_t *l3, uint16_t l3_length, uint8_t family, uint8_t tos,
+	const struct tables_backend *backend, uint64_t slot, const struct mac_addr *src,
+	uint32_t entropy)
+{
+	struct encap_packet packet = {
+		.inner = l3,
+		.l3_length = l3_length,
+		.inner_family = family,
+		.tos = tos,
+		.entropy = entropy,
+	};
+	backend->encap->wrap(&packet, &backend->target);
+	uint8_t *start = l2_write(
+		packet.outer, slot, src, encap_ethertype(&packet, &backend->target));
+	m->data_off = (uint16_t)(start - (uint8_t *)m->buf_addr);
+	m->data_len = (uint16_t)(l3 + l3_length - start);
+	m->pkt_len = m->data_len;
+}
+
+#endif
