@@ -2,6 +2,7 @@
 #include "addr.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,24 @@ prefix_contains(const struct ip_prefix *p, const struct ip_addr *a)
 		return false;
 	uint8_t mask = (uint8_t)(0xff00u >> rest);
 	return rest == 0 || ((p->addr.bytes[whole] ^ a->bytes[whole]) & mask) == 0;
+}
+
+int
+mac_parse(const char *text, struct mac_addr *out)
+{
+	struct mac_addr mac;
+	for (size_t i = 0; i < sizeof(mac.bytes); i++, text += 2) {
+		if (i > 0 && *text++ != ':')
+			return -EINVAL;
+		if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]))
+			return -EINVAL;
+		const char pair[] = {text[0], text[1], '\0'};
+		mac.bytes[i] = (uint8_t)strtoul(pair, NULL, 16);
+	}
+	if (*text != '\0')
+		return -EINVAL;
+	*out = mac;
+	return 0;
 }
 
 const char *

@@ -106,6 +106,9 @@ int prefix_parse(const char *text, struct ip_prefix *out);
 const char *prefix_format(const struct ip_prefix *p, char *text);
 bool prefix_contains(const struct ip_prefix *p, const struct ip_addr *a);
 
+/* Six bytes as in "00:11:22:33:44:55", two digits each, of either case. 0 or -EINVAL. */
+int mac_parse(const char *text, struct mac_addr *out);
+
 /* Returns `text`, which holds at least MAC_TEXT_MAX bytes: "00:11:22:33:44:55". */
 const char *mac_format(const struct mac_addr *mac, char *text);
 

@@ -9,6 +9,7 @@
 #include "decode.h"
 #include "document.h"
 #include "report.h"
+#include "schema.h"
 #include "semantics.h"
 
 static int
@@ -72,6 +73,22 @@ freeze_service(const struct config *config, struct config_service *service)
 		(uint32_t)(pool - config->pools); /* semantics.c has seen that it is there */
 }
 
+/* Defaults that depend on the mode. */
+static void
+freeze_forward(struct config_pool *pool)
+{
+	for (const struct field *field = schema_forward.fields; field->key; field++) {
+		const struct field_mode *own =
+			field->modes ? schema_field_mode(field, pool->forward.mode) : NULL;
+		if (!own || own->need != NEED_DEFAULT || !field_is_absent(field, pool))
+			continue;
+		struct field of_mode = *field;
+		of_mode.fallback = own->fallback;
+		of_mode.type->set_default(&of_mode, pool);
+		*(bool *)((char *)pool + field->has_offset) = true;
+	}
+}
+
 /* Puts in order what the file may say in any order, and fills in what follows from other fields. */
 static int
 freeze(struct config *config)
@@ -81,6 +98,7 @@ freeze(struct config *config)
 		struct config_pool *pool = &config->pools[i];
 		qsort(pool->backends, pool->backend_count, sizeof(*pool->backends),
 			compare_backends);
+		freeze_forward(pool);
 		if (pool->health.type == HEALTH_HTTP && !pool->health.path)
 			pool->health.path = "/";
 	}

@@ -18,6 +18,7 @@
 #include <stdio.h>
 
 #include "addr.h"
+#include "encap_settings.h"
 #include "error.h"
 #include "bounds.h"
 
@@ -49,9 +50,8 @@ struct config_backend {
 };
 
 struct config_forward {
-	const char *mode;		   /* a name in encap_all[]: "l2", "ipip" */
-	struct ip_prefix source4, source6; /* outer source; a shorter prefix carries flow entropy */
-	bool has_source4, has_source6;
+	const char *mode; /* a name in encap_all[]: "l2", "ipip", … */
+	struct encap_settings settings;
 };
 
 struct config_health {

@@ -30,7 +30,6 @@
 #define FLOW_TIMEOUT_MIN_S 4
 #define FLOW_TIMEOUT_MAX_S 7440
 
-static const struct choice forward_modes[] = {{"l2", 0}, {"ipip", 1}, {"kernel", 2}, {NULL, 0}};
 static const struct choice health_types[] = {{"tcp", HEALTH_TCP}, {"http", HEALTH_HTTP}, {NULL, 0}};
 static const struct choice protocols[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {NULL, 0}};
 static const struct choice affinities[] = {
@@ -231,37 +230,6 @@ static const struct field dataplane_fields[] = {
 };
 static const struct object dataplane_object = {dataplane_fields};
 
-static const struct field forward_fields[] = {
-	{
-		.key = "mode",
-		.type = &type_choice_name,
-		.meaning =
-			"Way to the backends: `l2` writes their MAC address (same segment), `ipip` "
-			"wraps in IP (RFC 2003, 2473, 4213), `kernel` hands to Linux on this box.",
-		.choices = forward_modes,
-		.fallback_text = "l2",
-		IN(struct config_pool, forward.mode),
-	},
-	{
-		.key = "source4",
-		.type = &type_prefix4,
-		.meaning = "Outer source towards IPv4 backends. The host bits of a prefix vary by "
-			   "flow, so "
-			   "that the receiver's queues share the load.",
-		.has_offset = offsetof(struct config_pool, forward.has_source4),
-		IN(struct config_pool, forward.source4),
-	},
-	{
-		.key = "source6",
-		.type = &type_prefix6,
-		.meaning = "The same towards IPv6 backends.",
-		.has_offset = offsetof(struct config_pool, forward.has_source6),
-		IN(struct config_pool, forward.source6),
-	},
-	{0},
-};
-static const struct object forward_object = {forward_fields};
-
 static const struct field health_fields[] = {
 	{
 		.key = "type",
@@ -373,7 +341,7 @@ static const struct field pool_fields[] = {
 		.key = "forward",
 		.type = &type_object,
 		.meaning = "How packets get to the backends.",
-		.object = &forward_object,
+		.object = &schema_forward,
 	},
 	{
 		.key = "health",

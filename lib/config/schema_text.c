@@ -11,7 +11,7 @@ static bool
 has_default(const struct field *field)
 {
 	return !field->required && field->type->set_default && !field->fallback_words &&
-	       (!field->type->is_absent || field->fallback_text || field->choices);
+	       !field->modes && (!field->type->is_absent || field->fallback_text || field->choices);
 }
 
 /* Sets the default in a struct like any other and prints it from there: one way to write a value.
@@ -24,6 +24,34 @@ print_default(const struct field *field, FILE *out)
 	at_zero.offset = 0;
 	field->type->set_default(&at_zero, room);
 	field->type->print(&at_zero, room, out);
+}
+
+static void
+print_quoted_default(const struct field *field, FILE *out)
+{
+	putc('`', out);
+	print_default(field, out);
+	putc('`', out);
+}
+
+/* "6080 with gue, 4789 with vxlan" */
+static void
+print_mode_defaults(const struct field *field, FILE *out)
+{
+	const char *between = "";
+	for (const struct field_mode *own = field->modes; own->mode; own++) {
+		struct field of_mode = *field;
+		of_mode.fallback = own->fallback;
+		if (own->need != NEED_DEFAULT && own->need != NEED_REQUIRED)
+			continue;
+		fputs(between, out);
+		if (own->need == NEED_REQUIRED)
+			fputs("required", out);
+		else
+			print_quoted_default(&of_mode, out);
+		fprintf(out, " with %s", own->mode);
+		between = ", ";
+	}
 }
 
 static void print_field(const struct field *field, unsigned indent, FILE *out);
@@ -121,10 +149,10 @@ print_rows(const struct object *object, const char *above, FILE *out)
 		fprintf(out, "| `%s` | %s | ", pointer, field_wanted(field, wanted));
 		if (field->required) {
 			fputs("required", out);
+		} else if (field->modes) {
+			print_mode_defaults(field, out);
 		} else if (has_default(field)) {
-			putc('`', out);
-			print_default(field, out);
-			putc('`', out);
+			print_quoted_default(field, out);
 		} else {
 			fputs(field->fallback_words ? field->fallback_words : "", out);
 		}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "schema.h"
 
 /* What the checks share. `scratch` goes when they are done. */
 struct check {
@@ -160,8 +161,9 @@ check_outer_source(
 	const struct node *forward = document_member(node, "forward");
 	const struct node *backends = document_member(node, "backends");
 	const char *key = v4 ? "source4" : "source6";
-	bool has = v4 ? pool->forward.has_source4 : pool->forward.has_source6;
-	const struct ip_prefix *source = v4 ? &pool->forward.source4 : &pool->forward.source6;
+	const struct encap_settings *settings = &pool->forward.settings;
+	bool has = v4 ? settings->has_source4 : settings->has_source6;
+	const struct ip_prefix *source = v4 ? &settings->source4 : &settings->source6;
 	char text[ADDR_TEXT_MAX];
 	for (uint32_t i = 0; i < pool->backend_count; i++) {
 		const struct ip_addr *address = &pool->backends[i].address;
@@ -182,23 +184,37 @@ check_outer_source(
 	}
 }
 
+/* A field that only some modes have, in a pool whose mode is known. */
+static void
+check_mode_field(struct check *c, const struct config_pool *pool, const struct node *node,
+	const struct field *field)
+{
+	const struct node *forward = document_member(node, "forward");
+	const char *mode = pool->forward.mode;
+	const struct field_mode *own = schema_field_mode(field, mode);
+	bool given = document_member(forward, field->key);
+	char wanted[FIELD_TEXT_MAX];
+	if (given && !own)
+		report_member(c->report, REPORT_ERROR, forward, field->key,
+			"wanted no %s with mode \"%s\", got one", field->key, mode);
+	else if (!given && own && own->need == NEED_REQUIRED)
+		report_member(c->report, REPORT_ERROR, forward, field->key,
+			"wanted %s with mode \"%s\", got nothing", field_wanted(field, wanted),
+			mode);
+	else if (own && own->need == NEED_BY_FAMILY)
+		check_outer_source(c, pool, node, field->type == &type_prefix4);
+}
+
 static void
 check_forward(struct check *c, const struct config_pool *pool, const struct node *node)
 {
-	if (!pool->forward.mode)
-		return;
-	if (strcmp(pool->forward.mode, "ipip") == 0) {
-		check_outer_source(c, pool, node, true);
-		check_outer_source(c, pool, node, false);
-		return;
-	}
-	const struct node *forward = document_member(node, "forward");
-	static const char *const unused[] = {"source4", "source6"};
-	for (size_t i = 0; i < 2; i++)
-		if (document_member(forward, unused[i]))
-			report_member(c->report, REPORT_WARNING, forward, unused[i],
-				"mode %s has no outer source: this is not used",
-				pool->forward.mode);
+	const struct node *given = document_member(document_member(node, "forward"), "mode");
+	const char *mode = pool->forward.mode;
+	if (!mode || (given && (given->kind != NODE_STRING || strcmp(given->string, mode) != 0)))
+		return; /* it could not be read, which has been said */
+	for (const struct field *field = schema_forward.fields; field->key; field++)
+		if (field->modes)
+			check_mode_field(c, pool, node, field);
 }
 
 static void

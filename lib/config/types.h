@@ -55,6 +55,18 @@ struct choice {
 	int value;
 };
 
+/* A mode of "forward" that a field belongs to. */
+struct field_mode {
+	const char *mode;
+	enum {
+		NEED_NONE,	/* may be absent */
+		NEED_BY_FAMILY, /* required if there is a backend of the prefix's family */
+		NEED_DEFAULT,
+		NEED_REQUIRED,
+	} need;
+	int64_t fallback; /* with NEED_DEFAULT, in place of the field's own */
+};
+
 struct object {
 	const struct field *fields; /* ends with a key of NULL; at most 32 */
 };
@@ -72,8 +84,9 @@ struct field {
 	int64_t min, max; /* integers: both included; text: bytes; arrays and maps: elements */
 	int64_t fallback;
 	const char *fallback_text;
-	const char *fallback_words;   /* the default in words, where the program works it out */
-	const struct choice *choices; /* ends with a name of NULL */
+	const char *fallback_words;	/* the default in words, where the program works it out */
+	const struct choice *choices;	/* ends with a name of NULL */
+	const struct field_mode *modes; /* if only some have it; ends with a mode of NULL */
 
 	size_t offset, bytes; /* of the value in its struct */
 	size_t count_offset;  /* of a uint32_t; 0: none */
@@ -91,6 +104,7 @@ extern const struct type type_choice_name; /* its name */
 extern const struct type type_name, type_interface, type_path, type_url_path, type_device,
 	type_endpoint;				     /* const char * */
 extern const struct type type_hash_key;		     /* 16 bytes */
+extern const struct type type_mac;		     /* struct mac_addr; its fallback as a number */
 extern const struct type type_cpus;		     /* ascending uint16_t[] and a count */
 extern const struct type type_address;		     /* struct ip_addr */
 extern const struct type type_prefix4, type_prefix6; /* struct ip_prefix */

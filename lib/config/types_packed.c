@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Types that are written as text and kept as numbers: addresses, prefixes, port ranges, CPU lists,
- * keys.
+ * keys, MAC addresses.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -297,4 +297,43 @@ const struct type type_hash_key = {
 	.parse = parse_hash_key,
 	.print = print_hash_key,
 	.is_equal = field_is_equal_bytes,
+};
+
+/* A group address (IEEE 802, I/G bit) is nobody's own, and of zeros only there is no device. */
+static int
+parse_mac(const struct field *field, const struct node *node, void *base, struct arena *arena)
+{
+	(void)arena;
+	static const struct mac_addr nobody;
+	struct mac_addr mac;
+	if (node->kind != NODE_STRING || mac_parse(node->string, &mac) < 0 ||
+		(mac.bytes[0] & 1) != 0 || memcmp(&mac, &nobody, sizeof(mac)) == 0)
+		return -EINVAL;
+	*(struct mac_addr *)field_at(field, base) = mac;
+	return 0;
+}
+
+static void
+print_mac(const struct field *field, const void *base, FILE *out)
+{
+	char text[MAC_TEXT_MAX];
+	fprintf(out, "\"%s\"", mac_format(field_in(field, base), text));
+}
+
+static void
+default_mac(const struct field *field, void *base)
+{
+	struct mac_addr *mac = field_at(field, base);
+	for (size_t i = 0; i < sizeof(mac->bytes); i++)
+		mac->bytes[i] = (uint8_t)(field->fallback >> (8 * (sizeof(mac->bytes) - 1 - i)));
+}
+
+const struct type type_mac = {
+	.words = "a unicast MAC address, as in \"02:00:00:00:00:01\"",
+	.schema_text = "\"type\": \"string\", "
+		       "\"pattern\": \"^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$\"",
+	.parse = parse_mac,
+	.print = print_mac,
+	.is_equal = field_is_equal_bytes,
+	.set_default = default_mac,
 };

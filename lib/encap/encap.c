@@ -3,7 +3,8 @@
 
 #include "wire.h"
 
-const struct encap *const encap_all[] = {&encap_l2, &encap_ipip, &encap_kernel, NULL};
+const struct encap *const encap_all[] = {
+	&encap_l2, &encap_ipip, &encap_gre, &encap_gue, &encap_vxlan, &encap_kernel, NULL};
 
 const struct encap *
 encap_find(const char *name)

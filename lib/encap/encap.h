@@ -4,19 +4,22 @@
  * prepared, how a packet is wrapped. The packet path calls through it and knows none by name.
  *
  *   before:            | headroom …            | inner IP packet (l3_length) | padding
- *   after ipip:        | … | outer IP (20, 40) | inner IP packet             |
- *                          ^ outer
  *   after l2:          | …                     | inner IP packet             |
  *                                              ^ outer
+ *   after ipip:        | … | outer IP (20, 40) | inner IP packet             |
+ *                          ^ outer
+ *   after the others:  | … | outer IP | own    | inner IP packet             |
+ *                          ^ outer
  *
  * Afterwards the caller puts the Ethernet header in front of `outer`: that is the same for all.
  *
  * Adding an encapsulation touches five places:
  *   1. its file here, beside ipip.c, and its line in lib/meson.build
- *   2. its line in encap_all[], encap.c
- *   3. its name and fields in the "forward" table of config/schema.c
- *   4. its unit test in tests/unit/
- *   5. its capture in tests/packet/
+ *   2. its line in encap_all[], encap.c, and its declaration below
+ *   3. its name and fields in config/schema_forward.c; a new field is also a member of struct
+ *      encap_settings (base)
+ *   4. its unit test, rows in tests/unit/test_tunnels.c
+ *   5. its capture, a file in tests/packet/cases/
  *
  * prepare: control only, when a snapshot is built. wrap: workers; touches only the packet and its
  * frozen target.
@@ -27,22 +30,22 @@
 #include <stdbool.h>
 
 #include "addr.h"
+#include "encap_settings.h"
 
-#define ENCAP_HEADER_MAX 64 /* the longest prepared outer header */
+/* The longest prepared header, which is vxlan's: IPv6, UDP, VXLAN, Ethernet. */
+#define ENCAP_HEADER_MAX (40 + 8 + 8 + 14)
 
-/* What wrapping needs to know of a backend: frozen in the snapshot, one per backend. */
+/*
+ * What wrapping needs to know of a backend: frozen in the snapshot, one per backend. The header
+ * comes last: what every mode reads lies in one cache line with what stands before the target.
+ */
 struct encap_target {
-	uint8_t header[ENCAP_HEADER_MAX]; /* outer header with everything that does not vary */
-	uint32_t checksum_sum;		  /* folded, of an IPv4 header whose varying fields are 0 */
-	uint32_t entropy_mask;		  /* low bits of the outer source that vary; host order */
-	uint8_t header_length;		  /* 0 for l2 */
-	uint8_t family;			  /* of the outer header: 4, 6; 0 for l2 */
-};
-
-/* What a pool's "forward" says, ready for use. */
-struct encap_settings {
-	struct ip_prefix source4, source6; /* outer source; its host part varies with the flow */
-	bool has_source4, has_source6;
+	uint32_t checksum_sum; /* folded, of an IPv4 header whose varying fields are 0 */
+	uint32_t entropy_mask; /* low bits of the outer source that vary; host order */
+	uint8_t header_length; /* 0 for l2 */
+	uint8_t family;	       /* of the outer header: 4, 6; 0 for l2 */
+	/* What goes in front of the inner packet, with everything that does not vary. */
+	uint8_t header[ENCAP_HEADER_MAX];
 };
 
 /* One packet on its way through wrap. */
@@ -66,7 +69,8 @@ struct encap {
 	void (*wrap)(struct encap_packet *packet, const struct encap_target *target);
 };
 
-extern const struct encap encap_l2, encap_ipip, encap_kernel;
+extern const struct encap encap_l2, encap_ipip, encap_gre, encap_gue, encap_vxlan,
+	encap_kernel;
 
 /* NULL-terminated, in the order in which documentation lists them. */
 extern const struct encap *const encap_all[];

@@ -45,6 +45,9 @@ struct tables_backend {
 	uint8_t generation;
 	struct encap_target target;
 } __attribute__((aligned(64)));
+static_assert(offsetof(struct tables_backend, target.header) <= 64 &&
+		      sizeof(struct tables_backend) == 128,
+	"two cache lines, and all but the prepared header in the first");
 
 struct tables_port {
 	struct mac_addr mac;

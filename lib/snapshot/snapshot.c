@@ -239,12 +239,7 @@ build_backend(const struct snapshot *s, const struct config_pool *pool, uint32_t
 	struct tables_backend *out, struct error *err)
 {
 	const struct held_backend *held = &s->pools[p].backends[b];
-	const struct encap_settings settings = {
-		.source4 = pool->forward.source4,
-		.source6 = pool->forward.source6,
-		.has_source4 = pool->forward.has_source4,
-		.has_source6 = pool->forward.has_source6,
-	};
+	const struct encap_settings *settings = &pool->forward.settings;
 	*out = (struct tables_backend){
 		.encap = encap_find(pool->forward.mode),
 		.slot = held->slot,
@@ -254,7 +249,7 @@ build_backend(const struct snapshot *s, const struct config_pool *pool, uint32_t
 	if (!out->encap)
 		return error_set(err, -EINVAL, "pool %s: no mode is called %s", pool->name,
 			pool->forward.mode);
-	if (out->encap->prepare(&out->target, &settings, &pool->backends[b].address) < 0)
+	if (out->encap->prepare(&out->target, settings, &pool->backends[b].address) < 0)
 		return error_set(err, -EINVAL, "pool %s: no outer source for backend %s",
 			pool->name, pool->backends[b].name);
 	return 0;

@@ -360,9 +360,9 @@ test_values_and_defaults(void **state)
 	assert_int_equal(c->pools[0].rows, 65536);
 	assert_int_equal(c->pools[0].health.type, HEALTH_NONE);
 	assert_string_equal(z->forward.mode, "ipip");
-	assert_true(z->forward.has_source4);
-	assert_false(z->forward.has_source6);
-	assert_int_equal(z->forward.source4.len, 16);
+	assert_true(z->forward.settings.has_source4);
+	assert_false(z->forward.settings.has_source6);
+	assert_int_equal(z->forward.settings.source4.len, 16);
 	assert_int_equal(z->rows, 131072);
 	assert_int_equal(z->health.type, HEALTH_HTTP);
 	assert_string_equal(z->health.path, "/");

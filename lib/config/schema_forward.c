@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The part of schema.h's table that says how packets get to the backends: modes, and which fields
+ * each of them has.
+ */
+#include <string.h>
+
+#include "config.h"
+#include "schema.h"
+
+#define IN(member)    .offset = offsetof(struct config_pool, member), .bytes = BYTES(member)
+#define BYTES(member) sizeof(((struct config_pool *)0)->member)
+#define SETTING(member)                                                                            \
+	IN(forward.settings.member),                                                               \
+		.has_offset = offsetof(struct config_pool, forward.settings.has_##member)
+
+#define UDP_PORT_GUE   6080 /* IANA: gue */
+#define UDP_PORT_VXLAN 4789 /* RFC 7348, 5 */
+#define VNI_MAX	       ((1 << 24) - 1)
+/* Locally administered (the bit 02), then ASCII "fl". */
+#define MAC_INNER_SOURCE      0x02666c000001
+#define MAC_INNER_DESTINATION 0x02666c000002
+
+static const struct choice forward_modes[] = {
+	{"l2", 0}, {"ipip", 1}, {"gre", 2}, {"gue", 3}, {"vxlan", 4}, {"kernel", 5}, {NULL, 0}};
+
+/* The modes that have a field. */
+static const struct field_mode with_source[] = {{.mode = "ipip", .need = NEED_BY_FAMILY},
+	{.mode = "gre", .need = NEED_BY_FAMILY}, {.mode = "gue", .need = NEED_BY_FAMILY},
+	{.mode = "vxlan", .need = NEED_BY_FAMILY}, {0}};
+static const struct field_mode with_key[] = {{.mode = "gre", .need = NEED_NONE}, {0}};
+static const struct field_mode with_port[] = {
+	{.mode = "gue", .need = NEED_DEFAULT, .fallback = UDP_PORT_GUE},
+	{.mode = "vxlan", .need = NEED_DEFAULT, .fallback = UDP_PORT_VXLAN}, {0}};
+static const struct field_mode with_variant[] = {
+	{.mode = "gue", .need = NEED_DEFAULT, .fallback = 0}, {0}};
+static const struct field_mode with_vni[] = {{.mode = "vxlan", .need = NEED_REQUIRED}, {0}};
+static const struct field_mode with_inner_destination[] = {
+	{.mode = "vxlan", .need = NEED_DEFAULT, .fallback = MAC_INNER_DESTINATION}, {0}};
+static const struct field_mode with_inner_source[] = {
+	{.mode = "vxlan", .need = NEED_DEFAULT, .fallback = MAC_INNER_SOURCE}, {0}};
+
+static const struct field forward_fields[] = {
+	{
+		.key = "mode",
+		.type = &type_choice_name,
+		.meaning =
+			"Way to the backends: `l2` writes their MAC address (same segment), "
+			"`kernel` hands to Linux on this box; the others wrap the packet: `ipip` in IP (RFC 2003, 2473, 4213), "
+			"`gre` in GRE (RFC 2784), `gue` in UDP (draft-ietf-intarea-gue), `vxlan` "
+			"in an Ethernet frame in UDP (RFC 7348). A field below that its mode does "
+			"not have is an error.",
+		.choices = forward_modes,
+		.fallback_text = "l2",
+		IN(forward.mode),
+	},
+	{
+		.key = "source4",
+		.type = &type_prefix4,
+		.meaning = "Outer source towards IPv4 backends. The host bits of a prefix vary by "
+			   "flow, so "
+			   "that the receiver's queues share the load.",
+		.modes = with_source,
+		SETTING(source4),
+	},
+	{
+		.key = "source6",
+		.type = &type_prefix6,
+		.meaning = "The same towards IPv6 backends.",
+		.modes = with_source,
+		SETTING(source6),
+	},
+	{
+		.key = "key",
+		.type = &type_integer,
+		.meaning = "Key of the GRE header (RFC 2890); no key in it if not given.",
+		.min = 0,
+		.max = UINT32_MAX,
+		.modes = with_key,
+		SETTING(key),
+	},
+	{
+		.key = "port",
+		.type = &type_integer,
+		.meaning = "UDP port of the backends. The source port varies by flow, from 49152 "
+			   "up.",
+		.min = 1,
+		.max = UINT16_MAX,
+		.modes = with_port,
+		SETTING(port),
+	},
+	{
+		.key = "variant",
+		.type = &type_integer,
+		.meaning = "Of GUE: 0 has a header of 4 bytes, in 1 the packet follows UDP "
+			   "directly.",
+		.min = 0,
+		.max = 1,
+		.modes = with_variant,
+		SETTING(variant),
+	},
+	{
+		.key = "vni",
+		.type = &type_integer,
+		.meaning = "VXLAN network identifier.",
+		.min = 0,
+		.max = VNI_MAX,
+		.modes = with_vni,
+		SETTING(vni),
+	},
+	{
+		.key = "inner_destination",
+		.type = &type_mac,
+		.meaning = "MAC address of the VXLAN device on every backend of the pool: `ip link "
+			   "set vxlan0 address …`.",
+		.modes = with_inner_destination,
+		SETTING(inner_destination),
+	},
+	{
+		.key = "inner_source",
+		.type = &type_mac,
+		.meaning = "MAC address that the frames inside VXLAN come from.",
+		.modes = with_inner_source,
+		SETTING(inner_source),
+	},
+	{0},
+};
+const struct object schema_forward = {forward_fields};
+
+const struct field_mode *
+schema_field_mode(const struct field *field, const char *mode)
+{
+	const struct field_mode *own = field->modes;
+	while (own->mode && strcmp(own->mode, mode) != 0)
+		own++;
+	return own->mode ? own : NULL;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "outer_ip.h"
+
+#include <errno.h>
+
+#define OUTER_TTL    64 /* the default that RFC 1700 names, and most hosts use */
+#define IPV4_PLAIN   0x45
+#define IPV6_VERSION 6u
+
+/* As many low bits as the prefix leaves free. */
+static uint32_t
+free_bits_mask(unsigned family_bits, uint8_t prefix_len)
+{
+	unsigned bits = family_bits - prefix_len;
+	return bits >= OUTER_ENTROPY_BITS ? UINT32_MAX : (UINT32_C(1) << bits) - 1;
+}
+
+static void
+prepare4(struct encap_target *target, const struct ip_prefix *source, const struct ip_addr *backend)
+{
+	struct wire_ipv4 *ip = (struct wire_ipv4 *)target->header;
+	ip->version_ihl = IPV4_PLAIN;
+	ip->fragment = wire_u16(IPV4_DF);
+	ip->ttl = OUTER_TTL;
+	ip->src = addr_v4(&source->addr);
+	ip->dst = addr_v4(backend);
+	target->checksum_sum = (uint16_t)~checksum_fold(checksum_sum(ip, sizeof(*ip)));
+	target->entropy_mask = free_bits_mask(32, source->len);
+	target->header_length = sizeof(*ip);
+	target->family = 4;
+}
+
+static void
+prepare6(struct encap_target *target, const struct ip_prefix *source, const struct ip_addr *backend)
+{
+	struct wire_ipv6 *ip = (struct wire_ipv6 *)target->header;
+	ip->version_class_label = wire_u32(IPV6_VERSION << 28);
+	ip->hop_limit = OUTER_TTL;
+	memcpy(ip->src, source->addr.bytes, sizeof(ip->src));
+	memcpy(ip->dst, backend->bytes, sizeof(ip->dst));
+	target->entropy_mask = free_bits_mask(128, source->len);
+	target->header_length = sizeof(*ip);
+	target->family = 6;
+}
+
+int
+outer_ip_prepare(struct encap_target *target, const struct encap_settings *settings,
+	const struct ip_addr *backend, const void *own, size_t own_bytes)
+{
+	*target = (struct encap_target){0};
+	if (addr_is_v4(backend)) {
+		if (!settings->has_source4)
+			return -EINVAL;
+		prepare4(target, &settings->source4, backend);
+	} else {
+		if (!settings->has_source6)
+			return -EINVAL;
+		prepare6(target, &settings->source6, backend);
+	}
+	if (own_bytes > 0)
+		memcpy(target->header + target->header_length, own, own_bytes);
+	target->header_length = (uint8_t)(target->header_length + own_bytes);
+	return 0;
+}
