@@ -89,7 +89,7 @@ test_every_exit_has_a_name_of_its_own(void **state)
 	}
 	assert_string_equal(exit_name(exit_of_parse(PARSE_DROP_IPV4_CHECKSUM)),
 		"drop_ipv4_checksum");
-	
+
 }
 
 /* Names and form of the page are an interface: each line that a dashboard may rest on. */
