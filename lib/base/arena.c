@@ -7,8 +7,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define PAGE_BYTES  ((size_t)4096)
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define CACHE_LINE  64
+/* From here on pages are made at once, not one fault each: tables are filled anyway. */
+#define POPULATE_BYTES ((size_t)64 << 10)
 
 struct chunk {
 	struct chunk *next;
@@ -58,13 +61,19 @@ arena_alloc(struct arena *arena, size_t bytes, size_t align)
 	size_t start = chunk ? (chunk->used + align - 1) & ~(align - 1) : 0;
 	if (!chunk || start + bytes > chunk->bytes) {
 		size_t need = bytes + sizeof(*chunk) + align;
-		size_t size = need > CHUNK_BYTES ? (need + 4095) & ~(size_t)4095 : CHUNK_BYTES;
+		size_t size = need > CHUNK_BYTES ? (need + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1)
+						  : CHUNK_BYTES;
 		chunk = chunk_map(arena, size);
 		if (!chunk)
 			return NULL;
 		start = (chunk->used + align - 1) & ~(align - 1);
 	}
 	chunk->used = start + bytes;
+	if (bytes >= POPULATE_BYTES) {
+		char *first = (char *)((uintptr_t)((char *)chunk + start) & ~(uintptr_t)(PAGE_BYTES - 1));
+		/* Kernels before 5.14 do not know how; then they come by faults. */
+		madvise(first, (size_t)((char *)chunk + start + bytes - first), MADV_POPULATE_WRITE);
+	}
 	return (char *)chunk + start;
 }
 
