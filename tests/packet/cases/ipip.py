@@ -104,11 +104,3 @@ def outer_source_varies_in_ipv4():
 @case
 def outer_source_varies_in_ipv6():
     return entropy("2001:db8:77::/96", in_ipv6, source6="2001:db8:77::/96", address=backend6)
-
-
-@case
-def too_big_once_encapsulated():
-    """1480 bytes and the outer 20 fill the MTU; one more does not fit."""
-    fits, too_big = tcp4("A", payload=b"x" * 1440), tcp4("A", payload=b"x" * 1441)
-    return Case([fits, too_big], {"sent": 1, "drop_too_big": 1}, [in_ipv4(fits)],
-                config=through(source4=SOURCE4))
