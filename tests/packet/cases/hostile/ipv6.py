@@ -3,7 +3,7 @@
 from craft import *
 from replay import *
 
-SYN = raw(TCP(sport=40000, dport=80, flags="S"))
+SYN = raw(tcp6())[54:]
 
 
 def six(*headers, **ip):
