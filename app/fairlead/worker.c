@@ -117,11 +117,10 @@ dispatch(struct worker *w, const struct tables *tables, uint8_t port)
 		send_staged(w, (uint8_t)p);
 }
 
-/* From frames in w->burst to an account that is settled. */
+/* From exits to an account that is settled. */
 static void
-process(struct worker *w, const struct tables *tables, uint8_t port)
+finish_burst(struct worker *w, const struct tables *tables, uint8_t port)
 {
-	pipeline_burst(&w->pipeline, tables, port, &w->burst);
 	dispatch(w, tables, port);
 	pipeline_settle(&w->pipeline, &w->burst);
 }
@@ -138,7 +137,12 @@ release_fragments(struct worker *w, const struct tables *tables)
 		b->count = 1;
 		b->mbufs[0] = held[i].frame;
 		b->resumed = &held[i].note;
-		process(w, tables, held[i].port);
+		pipeline_burst(&w->pipeline, tables, held[i].port, b);
+		/* The backend that its note names has gone. Held again, it would come again with
+		 * every turn of the loop, for as long as the note lives. */
+		if (b->exit[0] == EXIT_HELD)
+			b->exit[0] = EXIT_DROP_NO_BACKEND;
+		finish_burst(w, tables, held[i].port);
 	}
 	b->resumed = NULL;
 	unsigned late =
@@ -148,10 +152,8 @@ release_fragments(struct worker *w, const struct tables *tables)
 		b->mbufs[i] = held[i].frame;
 		pipeline_refuse(b, i, EXIT_DROP_FRAGMENT_TIMEOUT);
 	}
-	if (late > 0) {
-		dispatch(w, tables, 0);
-		pipeline_settle(&w->pipeline, b);
-	}
+	if (late > 0)
+		finish_burst(w, tables, 0);
 }
 
 static void
@@ -161,7 +163,8 @@ poll_port(struct worker *w, const struct tables *tables, uint8_t port, uint64_t 
 	b->count = rte_eth_rx_burst(w->orders->dpdk_ports[port], w->id, b->mbufs, BURST_MAX);
 	if (b->count == 0)
 		return;
-	process(w, tables, port);
+	pipeline_burst(&w->pipeline, tables, port, b);
+	finish_burst(w, tables, port);
 	counter_add(&w->pipeline.counters->bursts, 1);
 	counter_add(&w->pipeline.counters->busy_cycles, rte_rdtsc() - tsc);
 }

@@ -137,11 +137,10 @@ take_icmp(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t 
 	return EXIT_DROP_ICMP_OTHER;
 }
 
-/* A later fragment: service and backend as its first one has noted them. */
+/* A later fragment, whose hash is known: service and backend as its first one has noted them. */
 static enum exit
 follow_first_fragment(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i)
 {
-	b->hash[i] = fragment_hash(&t->key, &b->packets[i]);
 	struct fragment_note note = b->resumed
 		? *b->resumed
 		: fragment_note_find(p->notes, b->hash[i], p->tick);
@@ -181,8 +180,10 @@ find_service(struct pipeline *p, const struct tables *t, struct burst *b, uint32
 	if (__builtin_expect(pk->fragment != FRAGMENT_NONE, 0)) {
 		if (icmp)
 			return EXIT_DROP_ICMP_FRAGMENT;
-		if (pk->fragment == FRAGMENT_LATER)
+		if (pk->fragment == FRAGMENT_LATER) {
+			b->hash[i] = fragment_hash(&t->key, pk);
 			return follow_first_fragment(p, t, b, i);
+		}
 	}
 	if (icmp)
 		return take_icmp(p, t, b, i, vip);
@@ -220,6 +221,9 @@ stage_flow(struct pipeline *p, const struct tables *t, struct burst *b)
 	struct flow_judge judge = choose_judge(t);
 	memset(b->flow_events, 0, sizeof(b->flow_events));
 	for (uint32_t i = 0; i < b->count; i++) {
+		/* Its first may stand in front of it in this very burst, and has its note by now. */
+		if (__builtin_expect(b->exit[i] == EXIT_HELD, 0))
+			b->exit[i] = (uint8_t)follow_first_fragment(p, t, b, i);
 		if (b->exit[i] != EXIT_PENDING || b->backend[i] != 0)
 			continue;
 		const struct tables_service *service = &t->service[b->service[i]];

@@ -58,6 +58,7 @@ class Case:
     punted: list | None = None  # frames that Linux must see, if the case looks at that
     events: dict = field(default_factory=dict)  # counters of the flow table, as far as named
     resolved: bool = True  # the backends have neighbour entries
+    well_formed: bool = True  # what is sent; what came wrong beyond our concern goes on wrong
     name: str = ""
     needs: str = ""
 

@@ -97,9 +97,20 @@ def entropy(wrap, outer, mode, has_port=False, **fields):
 
 
 def too_big(wrap, outer, mode, overhead, **fields):
-    """What fills the MTU of 1500 with the outer header, and a byte more."""
-    payload = b"x" * (1500 - overhead - 40)
-    fits, over = tcp4("A", payload=payload), tcp4("A", payload=payload + b"x")
-    return Case([fits, over], {"sent": 1, "drop_too_big": 1},
-                lambda sent: compare_frames("sent", sent, [wrap(fits, outer, sent[0].payload)]),
+    """What fills the MTU of 1500 with the outer header, and a byte more, of which the client is told."""
+    def with_df(length):
+        return received(IP(src=CLIENT4, dst=VIP4, flags="DF"),
+                        TCP(sport=40000, dport=80, flags="A"), Raw(b"x" * (length - 40)))
+
+    mtu = 1500 - overhead
+    fits, over = with_df(mtu), with_df(mtu + 1)
+
+    def expect(sent):
+        compare_frames("sent", sent[:1], [wrap(fits, outer, sent[0].payload)])
+        require(len(sent) == 2, f"{len(sent)} frames, wanted 2")
+        error = sent[1][ICMP]
+        require((error.type, error.code, error.nexthopmtu) == (3, 4, mtu),
+                f"told type {error.type} code {error.code} MTU {error.nexthopmtu}, wanted MTU {mtu}")
+
+    return Case([fits, over], {"sent": 1, "answered_too_big": 1}, expect,
                 config=through(mode, outer, **fields))

@@ -44,8 +44,3 @@ def outer_source_varies_in_ipv4():
 @case
 def outer_source_varies_in_ipv6():
     return entropy(ipip, 6, "ipip")
-
-
-@case
-def too_big_once_encapsulated():
-    return too_big(ipip, 4, "ipip", overhead=20)

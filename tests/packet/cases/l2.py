@@ -71,10 +71,5 @@ def ttl_2_is_the_least_that_goes_on():
 
 
 @case
-def ttl_1_is_used_up():
-    return Case([tcp4(ttl=1), tcp4(ttl=0), tcp6(hlim=1), tcp6(hlim=0)], {"drop_ttl_expired": 4})
-
-
-@case
 def unresolved_next_hop_is_counted():
     return Case([tcp4("S"), tcp4("A"), tcp6("S")], {"drop_next_hop": 3}, resolved=False)

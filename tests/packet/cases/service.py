@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Which packets are for a service, and what becomes of those that are not."""
+from craft import *
 from replay import *
 
 
@@ -8,8 +9,9 @@ def port_and_range():
     """80 and 8000 to 8099, and nothing beside them."""
     served = [tcp4(dport=port) for port in (80, 8000, 8050, 8099)]
     refused = [tcp4(dport=port) for port in (79, 81, 7999, 8100, 443, 65535)]
-    return Case(served + refused, {"sent": 4, "drop_no_service": 6},
-                [to_backend(forwarded(p)) for p in served])
+    return Case(served + refused, {"sent": 4, "answered_no_service": 6},
+                [to_backend(forwarded(p)) for p in served]
+                + [error_about(p, PORT_UNREACHABLE) for p in refused])
 
 
 @case
@@ -22,20 +24,39 @@ def any_port():
 @case
 def protocols_are_apart():
     """80 is a TCP service and 53 a UDP one."""
-    return Case([udp4(dport=80), tcp4(dport=53), udp6(dport=80), tcp6(dport=53)],
-                {"drop_no_service": 4})
+    send = [udp4(dport=80), tcp4(dport=53), udp6(dport=80), tcp6(dport=53)]
+    return Case(send, {"answered_no_service": 4}, [error_about(p, PORT_UNREACHABLE) for p in send])
 
 
 @case
 def other_protocol_to_a_vip():
-    return Case([received(IP(src=CLIENT4, dst=VIP4), GRE(), IP(src=CLIENT4, dst=VIP4))],
-                {"drop_no_service": 1})
+    gre = received(IP(src=CLIENT4, dst=VIP4), GRE(), IP(src=CLIENT4, dst=VIP4))
+    return Case([gre], {"answered_no_service": 1}, [error_about(gre, PORT_UNREACHABLE)])
 
 
 @case
-def icmp_to_a_vip():
-    return Case([received(IP(src=CLIENT4, dst=VIP4), ICMP()),
-                 received(IPv6(src=CLIENT6, dst=VIP6), ICMPv6EchoRequest())], {"drop_icmp": 2})
+def silence():
+    """No errors where the configuration wants none; the packets have their names all the same."""
+    settings = config()
+    settings["icmp"] = {"echo_pps": 0, "errors_pps": 0}
+    ping = received(IP(src=CLIENT4, dst=VIP4), ICMP())
+    return Case([tcp4(dport=9), tcp6(dport=9), tcp4(ttl=1), tcp6(hlim=1), ping],
+                {"drop_no_service": 2, "drop_ttl_expired": 2, "drop_icmp_metered": 1},
+                config=settings)
+
+
+@case
+def ping():
+    """Any data, any options, either family; the reply carries it all back."""
+    def four(data, **ip):
+        return received(IP(src=CLIENT4, dst=VIP4, **ip), ICMP(id=7, seq=9), Raw(data))
+
+    def six(data, **ip):
+        return received(IPv6(src=CLIENT6, dst=VIP6, **ip), ICMPv6EchoRequest(id=7, seq=9, data=data))
+
+    send = [four(b""), four(b"d" * 57), four(b"d" * 1472, ttl=3), four(b"tos", tos=0xb8),
+            six(b""), six(b"d" * 56), six(b"d" * 1452, hlim=3), six(b"odd", tc=0xb8)]
+    return Case(send, {"answered_echo": 8}, [reply_to(p) for p in send])
 
 
 @case
@@ -68,21 +89,3 @@ def frame_for_another_station():
 def no_backend_takes_new_flows():
     members = [{"name": "b1", "address": backend4(1), "state": "drain"}]
     return Case([tcp4(), udp6()], {"drop_no_backend": 2}, config=config(members=members))
-
-
-@case
-def fragments_of_a_vip_packet():
-    first = received(IP(src=CLIENT4, dst=VIP4, flags="MF", id=7), UDP(dport=53, len=24),
-                     Raw(b"x" * 8))
-    later = received(IP(src=CLIENT4, dst=VIP4, frag=2, id=7, proto=17), Raw(b"x" * 8))
-    six = received(IPv6(src=CLIENT6, dst=VIP6), IPv6ExtHdrFragment(offset=2, id=7, nh=17),
-                   Raw(b"x" * 8))
-    return Case([first, later, six], {"drop_fragment": 3})
-
-
-@case
-def atomic_fragment_is_none():
-    """RFC 6946: a fragment header that says neither offset nor more."""
-    send = [received(IPv6(src=CLIENT6, dst=VIP6), IPv6ExtHdrFragment(id=7),
-                     UDP(sport=40000, dport=53), Raw(QUERY))]
-    return Case(send, {"sent": 1}, [to_backend(forwarded(p)) for p in send])

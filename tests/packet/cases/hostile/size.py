@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Hostile inputs 50, 51, 53 and 54: packets in packets, and packets that are too long."""
+from craft import *
+from replay import *
+
+SOURCE4 = "10.0.9.2"
+OUTER = 20  # bytes of an outer IPv4 header
+MTU = 1500
+
+
+def through_ipip(**port):
+    settings = config(forward={"mode": "ipip", "source4": SOURCE4})
+    settings["dataplane"]["ports"][0].update(port)
+    return settings
+
+
+def wrapped(packet):
+    tos = packet.tos if isinstance(packet, IP) else packet.tc
+    return IP(src=SOURCE4, dst=backend4(1), ttl=64, tos=tos, id=0, flags="DF") / packet
+
+
+@case
+def p50_our_own_encapsulation():
+    """It is not wrapped again, whoever sends it back."""
+    ours = [received(wrapped(forwarded(p))) for p in (tcp4(), tcp6())]
+    return Case(ours, {"punted_other": 2}, config=through_ipip())
+
+
+@case
+def p51_nested_tunnels():
+    """IPIP, GRE and GUE ten deep: to the VIP they are nobody's service; inside, nobody looks."""
+    def nest(layer, depth=10):
+        packet = raw(tcp4())[14:]
+        for _ in range(depth):
+            packet = raw(layer(packet))
+        return received(IP(packet))
+
+    def ip(packet):
+        return IP(src=CLIENT4, dst=VIP4, proto=4) / Raw(packet)
+
+    def gre(packet):
+        return IP(src=CLIENT4, dst=VIP4) / GRE() / Raw(packet)
+
+    def gue(packet):
+        return IP(src=CLIENT4, dst=VIP4) / UDP(sport=5, dport=6080) / Raw(b"\0\x04\0\0" + packet)
+
+    no_service = [nest(layer) for layer in (ip, gre, gue)]
+    return Case(no_service, {"answered_no_service": 3},
+                [error_about(p, PORT_UNREACHABLE) for p in no_service])
+
+
+def with_df(length):
+    """A packet of so many bytes that no router may cut."""
+    return received(IP(src=CLIENT4, dst=VIP4, flags="DF"),
+                    TCP(sport=40000, dport=80, flags="A"), Raw(b"x" * (length - 40)))
+
+
+@case
+def p53_too_big_with_df():
+    """The client is told what fits: the MTU less what is put in front."""
+    fits = [with_df(MTU - OUTER),
+            tcp6("A", payload=b"x" * (MTU - OUTER - 60))]
+    big = [with_df(MTU - OUTER + 1),
+           tcp6("A", payload=b"x" * (MTU - OUTER - 59)), tcp6("A", payload=b"x" * (MTU - 60))]
+    return Case(fits + big, {"sent": 2, "answered_too_big": 3},
+                [to_backend(wrapped(forwarded(p))) for p in fits]
+                + [error_about(p, TOO_BIG, mtu=MTU - OUTER) for p in big], config=through_ipip())
+
+
+def in_pieces(frame, mtu=MTU - OUTER):
+    return [to_backend(wrapped(piece)) for piece in split_by_router(forwarded(frame), mtu)]
+
+
+@case
+def p53_too_big_without_df():
+    """In fragments, each wrapped by itself; a fragment may be cut again."""
+    whole = udp4(payload=bytes(range(256)) * 5 + b"y" * 192, id=77)
+    first = received(IP(src=CLIENT4, dst=VIP4, id=79, flags="MF"),
+                     UDP(sport=40000, dport=53, len=2960), Raw(b"f" * 1472))
+    later = received(IP(src=CLIENT4, dst=VIP4, id=79, frag=185, proto=17), Raw(b"l" * 1477))
+    send = [whole, first, later]
+    return Case(send, {"sent_in_fragments": 3}, [f for p in send for f in in_pieces(p)],
+                config=through_ipip())
+
+
+@case
+def p54_jumbo():
+    """9000 bytes where the port carries them, and what is one longer once wrapped."""
+    fits = with_df(9000 - OUTER)
+    big = with_df(9000 - OUTER + 1)
+    split = tcp4("A", payload=b"j" * (9000 - OUTER - 39), id=80)
+    return Case([split, fits, big], {"sent": 1, "answered_too_big": 1, "sent_in_fragments": 1},
+                [*in_pieces(split, 9000 - OUTER), to_backend(wrapped(forwarded(fits))),
+                 error_about(big, TOO_BIG, mtu=9000 - OUTER)], config=through_ipip(mtu=9000))
+
+
+@case
+def p54_longer_than_a_buffer():
+    """Several buffers' worth, where the port's MTU is 1500: no buffer holds it in one piece."""
+    return Case([tcp4("A", payload=b"j" * 4000), tcp4("A", payload=b"j" * 8900)],
+                {"drop_no_buffer": 2})

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A frame is the same frame however buffers hold it: each one of the packet tests, in segments cut at
+ * every byte, without headroom, shared, indirect, in foreign memory, with a driver's nonsense beside
+ * it, has the exit and the output of the plain one; what it shares is not written to.
+ */
+#include "edge.h"
+
+#include "buffer.h"
+
+#define POOL_BUFFERS	4096
+#define OUTPUT_MAX	(32 * 1024)
+#define SEGMENTS_MAX	512 /* a frame with a segment for each byte has no more */
+#define EVERY_BYTE_FROM 64  /* of frames longer than this, */
+#define COARSE		61  /* only every so many bytes are cut at */
+#define COARSE_FROM	2000
+
+static const char *capture_path;
+static struct rte_mempool *pool;
+static struct edge_capture capture;
+
+/* What came out of one frame: exit, port and bytes. */
+struct output {
+	enum exit exit;
+	uint8_t port;
+	uint32_t length;
+	uint8_t bytes[OUTPUT_MAX];
+};
+
+static void
+append(struct output *output, const struct rte_mbuf *m)
+{
+	assert_int_equal(m->nb_segs, 1);
+	assert_int_equal(m->data_len, m->pkt_len);
+	assert_true(output->length + m->data_len <= OUTPUT_MAX);
+	memcpy(output->bytes + output->length, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+	output->length += m->data_len;
+}
+
+/* Through the pipeline as one burst; the buffer is gone afterwards. */
+static void
+pass(struct edge *e, struct rte_mbuf *m, struct output *output)
+{
+	static struct burst b;
+	b.count = 1;
+	b.mbufs[0] = m;
+	pipeline_burst(&e->pipeline, &e->tables, EDGE_PORT, &b);
+	*output = (struct output){.exit = b.exit[0]};
+	if (b.exit[0] == EXIT_SENT_IN_FRAGMENTS) {
+		struct rte_mbuf *pieces[SPLIT_PIECES_MAX];
+		unsigned count = pipeline_split(&e->pipeline, &e->tables, &b, 0, pieces);
+		for (unsigned i = 0; i < count; i++)
+			append(output, pieces[i]);
+		rte_pktmbuf_free_bulk(pieces, count);
+	} else if (b.exit[0] == EXIT_HELD || exit_kind(b.exit[0]) != EXIT_KIND_DROPPED) {
+		append(output, b.mbufs[0]);
+	}
+	if (b.exit[0] != EXIT_HELD && exit_kind(b.exit[0]) != EXIT_KIND_DROPPED)
+		output->port = b.out_port[0];
+	pipeline_settle(&e->pipeline, &b);
+	rte_pktmbuf_free(b.mbufs[0]);
+}
+
+static struct rte_mbuf *
+plain(const struct edge_frame *frame)
+{
+	struct rte_mbuf *m = edge_put(pool, frame->bytes, frame->length);
+	assert_non_null(m);
+	return m;
+}
+
+static void
+check(struct edge *e, struct rte_mbuf *m, const struct output *wanted, const char *layout,
+	uint32_t number)
+{
+	static struct output got;
+	pass(e, m, &got);
+	if (got.exit == wanted->exit && got.port == wanted->port && got.length == wanted->length &&
+		memcmp(got.bytes, wanted->bytes, got.length) == 0)
+		return;
+	fail_msg("frame %u, %s: %s and %u bytes instead of %s and %u", number, layout,
+		got.exit == EXIT_HELD ? "held" : exit_name(got.exit), got.length,
+		wanted->exit == EXIT_HELD ? "held" : exit_name(wanted->exit), wanted->length);
+}
+
+/* Two segments, the second from byte `at` on. */
+static struct rte_mbuf *
+cut_at(const struct edge_frame *frame, uint32_t at)
+{
+	const struct edge_frame front = {at, frame->bytes};
+	const struct edge_frame back = {frame->length - at, frame->bytes + at};
+	struct rte_mbuf *m = plain(&front);
+	assert_int_equal(rte_pktmbuf_chain(m, plain(&back)), 0);
+	return m;
+}
+
+static struct rte_mbuf *
+cut_at_every_byte(const struct edge_frame *frame)
+{
+	struct rte_mbuf *m = NULL;
+	for (uint32_t at = frame->length; at-- > 0;) {
+		const struct edge_frame byte = {1, frame->bytes + at};
+		struct rte_mbuf *segment = plain(&byte);
+		if (m)
+			assert_int_equal(rte_pktmbuf_chain(segment, m), 0);
+		m = segment;
+	}
+	return m;
+}
+
+static struct rte_mbuf *
+with_headroom(const struct edge_frame *frame, uint16_t headroom)
+{
+	struct rte_mbuf *m = plain(frame);
+	memmove((uint8_t *)m->buf_addr + headroom, rte_pktmbuf_mtod(m, uint8_t *), frame->length);
+	m->data_off = headroom;
+	return m;
+}
+
+static struct rte_mbuf *
+with_nonsense(const struct edge_frame *frame)
+{
+	struct rte_mbuf *m = plain(frame);
+	m->ol_flags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_QINQ_STRIPPED | RTE_MBUF_F_RX_RSS_HASH |
+		RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD | RTE_MBUF_F_RX_LRO;
+	m->packet_type = UINT32_MAX;
+	m->vlan_tci = m->vlan_tci_outer = UINT16_MAX;
+	m->hash.rss = UINT32_MAX;
+	m->tx_offload = UINT64_MAX;
+	m->port = UINT16_MAX;
+	return m;
+}
+
+static void
+check_segments(struct edge *e, uint32_t number, const struct output *wanted)
+{
+	const struct edge_frame *frame = &capture.frames[number];
+	uint32_t step = frame->length > COARSE_FROM ? COARSE : 1;
+	for (uint32_t at = 0; at <= frame->length; at += at < EVERY_BYTE_FROM ? 1 : step)
+		check(e, cut_at(frame, at), wanted, "in two segments", number);
+	if (frame->length > 0 && frame->length <= SEGMENTS_MAX)
+		check(e, cut_at_every_byte(frame), wanted, "a segment a byte", number);
+}
+
+static void
+check_headroom(struct edge *e, uint32_t number, const struct output *wanted)
+{
+	const struct edge_frame *frame = &capture.frames[number];
+	check(e, with_headroom(frame, 0), wanted, "no headroom", number);
+	check(e, with_headroom(frame, BUFFER_HEADROOM_MIN - 1), wanted, "too little headroom", number);
+	check(e, with_headroom(frame, BUFFER_HEADROOM_MIN), wanted, "just enough headroom", number);
+	check(e, with_nonsense(frame), wanted, "with a driver's nonsense", number);
+}
+
+/* Somebody else reads the same bytes, before and after. */
+static void
+check_shared(struct edge *e, uint32_t number, const struct output *wanted)
+{
+	const struct edge_frame *frame = &capture.frames[number];
+	struct rte_mbuf *original = plain(frame);
+	rte_mbuf_refcnt_update(original, 1);
+	check(e, original, wanted, "shared", number);
+	struct rte_mbuf *clone = rte_pktmbuf_clone(original, pool);
+	assert_non_null(clone);
+	check(e, clone, wanted, "indirect", number);
+	assert_int_equal(rte_mbuf_refcnt_read(original), 1);
+	assert_int_equal(original->data_len, frame->length);
+	assert_int_equal(original->data_off, RTE_PKTMBUF_HEADROOM);
+	assert_memory_equal(rte_pktmbuf_mtod(original, uint8_t *), frame->bytes, frame->length);
+	rte_pktmbuf_free(original);
+}
+
+static void
+count_free(void *memory, void *count)
+{
+	(void)memory;
+	++*(unsigned *)count;
+}
+
+static void
+check_foreign_memory(struct edge *e, uint32_t number, const struct output *wanted)
+{
+	static uint8_t memory[EDGE_BUFFER_ROOM];
+	const struct edge_frame *frame = &capture.frames[number];
+	unsigned freed = 0;
+	uint16_t room = sizeof(memory);
+	struct rte_mbuf_ext_shared_info *shared =
+		rte_pktmbuf_ext_shinfo_init_helper(memory, &room, count_free, &freed);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+	assert_true(m && shared);
+	rte_pktmbuf_attach_extbuf(m, memory, RTE_BAD_IOVA, room, shared);
+	m->data_off = BUFFER_HEADROOM_MIN;
+	m->data_len = (uint16_t)frame->length;
+	m->pkt_len = frame->length;
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *), frame->bytes, frame->length);
+	check(e, m, wanted, "in foreign memory", number);
+	assert_int_equal(freed, 1);
+	assert_memory_equal(memory + BUFFER_HEADROOM_MIN, frame->bytes, frame->length);
+}
+
+static bool
+seen_before(uint32_t number)
+{
+	const struct edge_frame *frame = &capture.frames[number], *before;
+	for (before = number > 64 ? frame - 64 : capture.frames; before < frame; before++)
+		if (before->length == frame->length &&
+			memcmp(before->bytes, frame->bytes, frame->length) == 0)
+			return true;
+	return false;
+}
+
+static void
+check_mode(const struct encap *mode, const enum exit *must_occur, size_t must_count)
+{
+	static struct output wanted;
+	unsigned before = rte_mempool_avail_count(pool);
+	struct edge *e = edge_create(FLOW_CAPACITY_MIN, 1500, pool);
+	edge_set_mode(e, mode);
+	bool occurred[EXIT_COUNT + 2] = {false};
+	for (uint32_t i = 0; i < capture.count; i++) {
+		if (seen_before(i))
+			continue;
+		/* Twice: with the first a flow is made, with the second it is there. */
+		pass(e, plain(&capture.frames[i]), &wanted);
+		pass(e, plain(&capture.frames[i]), &wanted);
+		occurred[wanted.exit] = true;
+		check_segments(e, i, &wanted);
+		check_headroom(e, i, &wanted);
+		check_shared(e, i, &wanted);
+		check_foreign_memory(e, i, &wanted);
+	}
+	for (size_t i = 0; i < must_count; i++)
+		assert_true(occurred[must_occur[i]]);
+	edge_totals(e);
+	edge_destroy(e);
+	assert_int_equal(rte_mempool_avail_count(pool), before);
+}
+
+static void
+test_l2(void **state)
+{
+	(void)state;
+	static const enum exit must[] = {EXIT_SENT, EXIT_SENT_IN_FRAGMENTS, EXIT_ANSWERED_ECHO,
+		EXIT_ANSWERED_NO_SERVICE, EXIT_ANSWERED_TTL_EXPIRED, EXIT_ANSWERED_TOO_BIG,
+		EXIT_PUNTED_CONTROL, EXIT_PUNTED_OTHER, EXIT_HELD, EXIT_DROP_IPV4_CHECKSUM,
+		EXIT_DROP_ICMP_QUOTE_TRUNCATED, EXIT_DROP_IPV6_EXTENSION};
+	check_mode(&encap_l2, must, sizeof(must) / sizeof(must[0]));
+}
+
+static void
+test_ipip(void **state)
+{
+	(void)state;
+	static const enum exit must[] = {
+		EXIT_SENT, EXIT_SENT_IN_FRAGMENTS, EXIT_ANSWERED_TOO_BIG, EXIT_HELD};
+	check_mode(&encap_ipip, must, sizeof(must) / sizeof(must[0]));
+}
+
+static void
+test_kernel(void **state)
+{
+	(void)state;
+	static const enum exit must[] = {EXIT_PUNTED_SERVICE, EXIT_ANSWERED_ECHO};
+	check_mode(&encap_kernel, must, sizeof(must) / sizeof(must[0]));
+}
+
+static int
+read_frames(void **state)
+{
+	(void)state;
+	pool = edge_create_pool("layouts", POOL_BUFFERS);
+	capture = edge_read_capture(capture_path);
+	return 0;
+}
+
+static int
+forget_frames(void **state)
+{
+	(void)state;
+	edge_free_capture(&capture);
+	rte_mempool_free(pool);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_l2),
+		cmocka_unit_test(test_ipip),
+		cmocka_unit_test(test_kernel),
+	};
+	if (argc != 2)
+		return 2;
+	capture_path = argv[1];
+	if (!edge_start_eal(NULL))
+		return EDGE_TEST_SKIPPED;
+	return cmocka_run_group_tests(tests, read_frames, forget_frames);
+}
