@@ -523,7 +523,7 @@ test_killed_at_any_moment(void **state)
 			unlink(path);
 			progress->flows = progress->owners = 0;
 		}
-		run_and_kill(insert_for_ever, progress, 6000);
+		run_and_kill(insert_for_ever, progress, 30000);
 		struct flow_file *file = open_file(&options);
 		assert_string_equal(report.replaced_why, "");
 		assert_true(report.resumed || progress->flows == 0);
