@@ -24,7 +24,7 @@
 #define CHANGE_EVERY 8192 /* packets, after which a backend gives way to another one */
 /* After the last packet, so that held fragments expire. */
 #define AFTERWARDS_MS (FRAGMENT_HELD_MS + 300)
-#define NO_LIMIT UINT16_MAX
+#define NO_LIMIT      UINT16_MAX
 
 static const char *capture_path;
 static uint16_t port;
@@ -38,7 +38,7 @@ static struct {
 	uint64_t packets; /* still to be received */
 	uint64_t received, refused_tx, refused_punt;
 	uint64_t random;
-	uint16_t tx_room;   /* a burst */
+	uint16_t tx_room; /* a burst */
 	bool punt_has_room;
 	bool plain_only;
 	bool backends_change;
@@ -141,7 +141,8 @@ receive(uint16_t dpdk_port, uint16_t queue, struct rte_mbuf **frames, uint16_t c
 }
 
 static uint16_t
-transmit(uint16_t dpdk_port, uint16_t queue, struct rte_mbuf **frames, uint16_t count, void *context)
+transmit(
+	uint16_t dpdk_port, uint16_t queue, struct rte_mbuf **frames, uint16_t count, void *context)
 {
 	(void)dpdk_port, (void)queue, (void)frames, (void)context;
 	if (count <= lab.tx_room)
@@ -282,7 +283,8 @@ test_pool_nearly_empty(void **state)
 {
 	(void)state;
 	static struct rte_mbuf *taken[POOL_BUFFERS];
-	unsigned count = rte_mempool_avail_count(pool) - (BURST_MAX + SHARES_MAX + FRAGMENT_HELD_MAX + 4);
+	unsigned count =
+		rte_mempool_avail_count(pool) - (BURST_MAX + SHARES_MAX + FRAGMENT_HELD_MAX + 4);
 	assert_int_equal(rte_pktmbuf_alloc_bulk(pool, taken, count), 0);
 	struct totals totals = run_worker(&encap_ipip, PACKETS_FEW);
 	assert_true(totals.packets[EXIT_DROP_NO_BUFFER] > 0);
