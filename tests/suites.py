@@ -149,7 +149,9 @@ SUITES = {
         meson_suite("config", BUILD, [], "--suite", "config", "--no-suite", "unit"),
         program_suite({"config/daemon": [
             ROOT / "tests/config/run-cases", BUILD / "app/fairlead/fairlead"]})),
-    "packet": program_suite({"packet": [ROOT / "tests/packet/run"]}),
+    "packet": program_suite({
+        "packet": [ROOT / "tests/packet/run"],
+        "packet/tcpdump-captures": [ROOT / "tests/packet/tcpdump-captures"]}),
     "netns": program_suite(netns_scripts()),
     "quickstart": program_suite({"quickstart": [ROOT / "app/quickstart"]}),
 }

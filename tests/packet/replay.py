@@ -185,7 +185,7 @@ class Daemon:
                                 capture_output=True, text=True, check=False)
         return json.loads(answer.stdout) if answer.returncode == 0 else None
 
-    def wait(self, what, condition, seconds=10):
+    def wait(self, what, condition, seconds=20):
         deadline = time.monotonic() + seconds
         while not condition():
             require(self.process.poll() is None, f"fairlead ended: {self.last_words()}")
@@ -290,30 +290,46 @@ class Tap:
         self.socket.close()
 
 
-def replay(test, directory):
-    """Runs one case in `directory`; raises Failure. Returns the frames that were sent."""
-    write_frames(directory / "in.pcap", test.send)
-    daemon = Daemon(directory, test.config)
+def silence_linux():
+    """No frame of its own accord from the kernel interface."""
+    run("ip", "link", "set", "lo", "up")
+    run("sysctl", "-q", "-w", "net.ipv6.conf.default.addr_gen_mode=1",
+        "net.ipv6.conf.default.accept_ra=0", "net.ipv6.conf.default.router_solicitations=0")
+
+
+def play(frames, configuration, directory, resolved=True, punted=0):
+    """fairlead, from its start to its end, over what it receives; raises Failure.
+
+    Returns its statistics, and what Linux was handed, of which it waits for `punted` frames.
+    """
+    write_frames(directory / "in.pcap", frames)
+    daemon = Daemon(directory, configuration)
     tap = None
     try:
         daemon.wait("an answer on the control socket", lambda: daemon.ask("status") is not None)
-        if "kernel_interface" in test.config["dataplane"]["ports"][0]:
-            mac = Path("/sys/class/net/uplink0/address")
-            provide_next_hops(test.config, test.resolved)
+        if "kernel_interface" in configuration["dataplane"]["ports"][0]:
+            provide_next_hops(configuration, resolved)
             tap = Tap()
-        if test.resolved:
+        if resolved:
             daemon.wait("every next hop", lambda: all(
                 neighbour["state"] == "resolved" for neighbour in daemon.ask("neighbours")))
         daemon.process.send_signal(signal.SIGUSR1)
-        daemon.wait("the last packet", lambda: daemon.ask("stats")["received"] >= len(test.send))
-        if test.punted is not None:
-            daemon.wait("what goes to Linux", lambda: tap.poll() >= len(test.punted))
+        daemon.wait("the last packet", lambda: daemon.ask("stats")["received"] >= len(frames), 60)
+        if punted:
+            daemon.wait("what goes to Linux", lambda: tap.poll() >= punted)
         stats = daemon.ask("stats")
         daemon.stop()
     finally:
         daemon.kill()
         if tap:
             tap.close()
+    return stats, tap.frames if tap else []
+
+
+def replay(test, directory):
+    """Runs one case in `directory`; raises Failure. Returns the frames that were sent."""
+    stats, punted = play(
+        test.send, test.config, directory, test.resolved, len(test.punted or []))
     check_counters(test, stats)
     sent = [frame for frame in rdpcap(str(directory / "out.pcap")) if not of_linux_itself(frame)]
     if callable(test.expect):
@@ -321,5 +337,5 @@ def replay(test, directory):
     else:
         compare_frames("sent", sent, test.expect)
     if test.punted is not None:
-        compare_frames("punted", tap.frames, test.punted)
+        compare_frames("punted", punted, test.punted)
     return sent

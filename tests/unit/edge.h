@@ -34,7 +34,7 @@
 #define EDGE_BACKENDS 3
 #define EDGE_PORT     0
 /* Buffers hold a jumbo frame of MTU 9000. */
-#define EDGE_BUFFER_ROOM (RTE_PKTMBUF_HEADROOM + 9216)
+#define EDGE_BUFFER_ROOM  (RTE_PKTMBUF_HEADROOM + 9216)
 #define EDGE_TEST_SKIPPED 77 /* as meson has it */
 
 static const struct mac_addr edge_mac = {{0x02, 0x70, 0x63, 0x61, 0x70, 0x00}};
@@ -208,8 +208,8 @@ edge_start_eal(const char *more)
 	char program[] = "test", no_huge[] = "--no-huge", no_conf[] = "--no-shconf",
 	     no_pci[] = "--no-pci", memory[] = "-m", megabytes[] = "256",
 	     no_telemetry[] = "--no-telemetry", log[] = "--log-level=error", extra[64];
-	char *arguments[] = {program, no_huge, no_conf, no_pci, memory, megabytes, no_telemetry, log,
-		extra};
+	char *arguments[] = {
+		program, no_huge, no_conf, no_pci, memory, megabytes, no_telemetry, log, extra};
 	snprintf(extra, sizeof(extra), "%s", more ? more : no_pci);
 	/* Where EAL keeps what it keeps even so. */
 	setenv("RUNTIME_DIRECTORY", "/tmp", 0);
@@ -222,8 +222,8 @@ edge_start_eal(const char *more)
 static inline struct rte_mempool *
 edge_create_pool(const char *name, unsigned buffers)
 {
-	struct rte_mempool *pool = rte_pktmbuf_pool_create(
-		name, buffers, 0, 0, EDGE_BUFFER_ROOM, SOCKET_ID_ANY);
+	struct rte_mempool *pool =
+		rte_pktmbuf_pool_create(name, buffers, 0, 0, EDGE_BUFFER_ROOM, SOCKET_ID_ANY);
 	assert_non_null(pool);
 	return pool;
 }

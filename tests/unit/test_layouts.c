@@ -122,7 +122,7 @@ with_nonsense(const struct edge_frame *frame)
 {
 	struct rte_mbuf *m = plain(frame);
 	m->ol_flags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_QINQ_STRIPPED | RTE_MBUF_F_RX_RSS_HASH |
-		RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD | RTE_MBUF_F_RX_LRO;
+		      RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD | RTE_MBUF_F_RX_LRO;
 	m->packet_type = UINT32_MAX;
 	m->vlan_tci = m->vlan_tci_outer = UINT16_MAX;
 	m->hash.rss = UINT32_MAX;
@@ -147,7 +147,8 @@ check_headroom(struct edge *e, uint32_t number, const struct output *wanted)
 {
 	const struct edge_frame *frame = &capture.frames[number];
 	check(e, with_headroom(frame, 0), wanted, "no headroom", number);
-	check(e, with_headroom(frame, BUFFER_HEADROOM_MIN - 1), wanted, "too little headroom", number);
+	check(e, with_headroom(frame, BUFFER_HEADROOM_MIN - 1), wanted, "too little headroom",
+		number);
 	check(e, with_headroom(frame, BUFFER_HEADROOM_MIN), wanted, "just enough headroom", number);
 	check(e, with_nonsense(frame), wanted, "with a driver's nonsense", number);
 }
