@@ -189,6 +189,7 @@ create_port(struct dataplane *dp, uint32_t i, const struct config *config, struc
 		? arena_strdup(dp->arena, wanted->kernel_interface)
 		: NULL;
 	port->mtu = wanted->mtu;
+	port->answers_neighbours = wanted->answer_neighbours;
 	if (rte_eth_dev_get_port_by_name(device, &port->dpdk_port) != 0)
 		return error_set(err, -ENODEV,
 			"port %s: DPDK has no device %s (bound to vfio-pci? right address?)",

@@ -24,6 +24,7 @@ struct dataplane_port {
 	uint16_t mtu;
 	int numa_node;
 	struct mac_addr mac;
+	bool answers_neighbours; /* that ask for VIPs */
 };
 
 struct dataplane {

@@ -175,6 +175,7 @@ fill_base(struct daemon *d)
 			.mac = d->dp.ports[i].mac,
 			.mtu = d->dp.ports[i].mtu,
 			.has_kernel_path = d->dp.ports[i].kernel_interface != NULL,
+			.answers_neighbours = d->dp.ports[i].answers_neighbours,
 		};
 	memcpy(base->numa_nodes, d->dp.numa_nodes, sizeof(base->numa_nodes));
 	base->node_count = d->dp.node_count;
@@ -197,6 +198,7 @@ climb(struct daemon *d, struct config *config, uint64_t read_ms, struct error *e
 		return rc;
 	}
 	fill_base(d);
+	d->announcer.dp = &d->dp;
 	rc = publish_init(&d->publish, d->dp.worker_count);
 	if (rc < 0) {
 		config_free(config);
@@ -219,6 +221,7 @@ descend(struct daemon *d)
 	dataplane_stop(&d->dp);
 	control_close(d);
 	sweep_fini(&d->sweep);
+	announcer_fini(&d->announcer);
 	publish_fini(&d->publish);
 	if (d->nexthops)
 		nexthop_destroy(d->nexthops);

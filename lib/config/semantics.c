@@ -94,6 +94,12 @@ check_ports(struct check *c, const struct node *root)
 		if (rc < 0)
 			return rc;
 	}
+	for (uint32_t i = 0; i < config->port_count; i++)
+		if (config->ports[i].answer_neighbours && !config->ports[i].kernel_interface &&
+			!document_member(list->children[i], "kernel_interface"))
+			report_member(c->report, REPORT_ERROR, list->children[i],
+				"answer_neighbours",
+				"wanted a kernel_interface of the port, got none");
 	const struct node *announce = document_member(root, "announce");
 	for (uint32_t i = 0; i < config->port_count && config->announce_interface; i++)
 		if (config->ports[i].kernel_interface &&

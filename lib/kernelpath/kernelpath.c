@@ -4,7 +4,7 @@
  * call to wake it. When nothing has moved for a while it sleeps for a tenth of a millisecond at a
  * time, which costs a few percent of a core and, at worst, that much latency on the first frame.
  *
- * A ring's producers are workers, and on a box with few cores one may lose its core in the middle
+ * A ring's producers are workers, or the thread and control, and on a box with few cores one may lose its core in the middle
  * of an enqueue. In DPDK's plain multi-producer mode all the others would spin until it is back; in
  * relaxed-tail mode (RTS) they go on.
  */
@@ -45,7 +45,7 @@ struct path {
 	bool exists;
 	struct kernel_interface interface;
 	struct rte_ring *to_kernel[KERNELPATH_CLASSES]; // workers: produce; thread: consumes
-	struct rte_ring *from_kernel;			// thread: produces; one worker: consumes
+	struct rte_ring *from_kernel;			// thread, control: produce; one worker: consumes
 	_Atomic uint64_t delivered;			// thread: rw; anyone: ro; so the next three
 	_Atomic uint64_t delivery_failed;
 	_Atomic uint64_t collected;
@@ -208,11 +208,12 @@ kernelpath_stop(struct kernelpath *kp)
 /* ---- life ---- */
 
 static struct rte_ring *
-create_ring(unsigned port, const char *what, unsigned flags)
+create_ring(unsigned port, const char *what)
 {
 	char name[RTE_RING_NAMESIZE];
 	snprintf(name, sizeof(name), "kernelpath%u_%s", port, what);
-	return rte_ring_create(name, RING_FRAMES, SOCKET_ID_ANY, flags | RING_F_EXACT_SZ);
+	return rte_ring_create(name, RING_FRAMES, SOCKET_ID_ANY,
+		RING_F_MP_RTS_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 }
 
 static void
@@ -227,10 +228,9 @@ free_ring(struct rte_ring *ring)
 static int
 create_rings(struct path *path, unsigned port, struct error *err)
 {
-	unsigned towards_linux = RING_F_MP_RTS_ENQ | RING_F_SC_DEQ;
-	path->to_kernel[KERNELPATH_CONTROL] = create_ring(port, "control", towards_linux);
-	path->to_kernel[KERNELPATH_OTHER] = create_ring(port, "other", towards_linux);
-	path->from_kernel = create_ring(port, "from", RING_F_SP_ENQ | RING_F_SC_DEQ);
+	path->to_kernel[KERNELPATH_CONTROL] = create_ring(port, "control");
+	path->to_kernel[KERNELPATH_OTHER] = create_ring(port, "other");
+	path->from_kernel = create_ring(port, "from");
 	if (path->to_kernel[KERNELPATH_CONTROL] && path->to_kernel[KERNELPATH_OTHER] &&
 		path->from_kernel)
 		return 0;
@@ -320,6 +320,22 @@ kernelpath_from_kernel(
 	if (!path->exists)
 		return 0;
 	return rte_ring_dequeue_burst(path->from_kernel, (void **)frames, frame_count, NULL);
+}
+
+bool
+kernelpath_send(struct kernelpath *kp, unsigned port, const uint8_t *frame, uint32_t length)
+{
+	struct path *path = &kp->paths[port];
+	struct rte_mbuf *m = path->exists ? rte_pktmbuf_alloc(kp->pool) : NULL;
+	if (!m)
+		return false;
+	char *room = rte_pktmbuf_append(m, (uint16_t)length);
+	if (room)
+		memcpy(room, frame, length);
+	if (room && rte_ring_enqueue(path->from_kernel, m) == 0)
+		return true;
+	rte_pktmbuf_free(m);
+	return false;
 }
 
 unsigned

@@ -4,13 +4,14 @@
  *
  *   worker --to_kernel[class] ring--> thread --> interface --> Linux
  *   worker <-----from_kernel ring---- thread <-- interface <-- Linux
+ *                       ^------------ control: kernelpath_send
  *
  * The interface is virtio-user over vhost-net where /dev/vhost-net exists, else net_tap. It exists
  * as long as the daemon does. Rings are multi producer (workers), single consumer (the thread)
- * towards Linux; single producer, single consumer (one worker) towards the wire. Control frames
+ * towards Linux; multi producer (the thread, control), single consumer (one worker) towards the wire. Control frames
  * (ARP, ND, routing protocols) have a ring of their own, emptied first.
  *
- * kernelpath_create, _start, _stop, _destroy: control. kernelpath_to_kernel: any worker.
+ * kernelpath_create, _start, _stop, _destroy, _send: control. kernelpath_to_kernel: any worker.
  * kernelpath_from_kernel: the one worker that serves the port.
  */
 #ifndef FAIRLEAD_KERNELPATH_H
@@ -63,6 +64,10 @@ unsigned kernelpath_to_kernel(struct kernelpath *kp, unsigned port, enum kernelp
 /* Frames that Linux sends out of this port. */
 unsigned kernelpath_from_kernel(
 	struct kernelpath *kp, unsigned port, struct rte_mbuf **frames, unsigned count);
+
+/* A frame of our own to the wire, after what Linux has sent. False if there is no room for it now, or
+ * the port has no kernel path. */
+bool kernelpath_send(struct kernelpath *kp, unsigned port, const uint8_t *frame, uint32_t length);
 
 /* Written by the thread alone, read by anyone. */
 struct kernelpath_counters {

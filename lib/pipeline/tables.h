@@ -50,6 +50,7 @@ struct tables_port {
 	struct mac_addr mac;
 	uint16_t mtu;
 	bool has_kernel_path;
+	bool answers_neighbours; /* that ask for VIPs */
 };
 
 struct tables {
@@ -67,6 +68,8 @@ struct tables {
 	uint32_t punt_control_pps, punt_other_pps;
 	/* Pings and errors a second that each worker answers. */
 	uint32_t icmp_echo_pps, icmp_errors_pps;
+	/* Neighbours a second that each worker tells where a VIP is. */
+	uint32_t neighbours_pps;
 };
 
 /* The backend of an index and a generation, or NULL if that is nobody now. */

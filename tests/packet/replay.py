@@ -230,8 +230,10 @@ def provide_next_hops(configuration, resolved):
 
 
 def of_linux_itself(frame):
-    """ARP and neighbour solicitations that Linux sends while it looks for neighbours."""
-    return ARP in frame or ICMPv6ND_NS in frame
+    """ARP requests and neighbour solicitations that Linux sends while it looks for neighbours."""
+    if ARP in frame:
+        return frame[ARP].op == 1 and frame[ARP].psrc != frame[ARP].pdst
+    return ICMPv6ND_NS in frame
 
 
 def hexdump(frame):
