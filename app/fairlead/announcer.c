@@ -26,8 +26,8 @@ add_to_link(struct announcer *a, uint32_t port, const struct tables *tables,
 		added++;
 	}
 	if (added > 0)
-		log_notice("port %s: announcing %u VIPs to its neighbours",
-			a->dp->ports[port].name, added);
+		log_notice("port %s: announcing %u VIPs to its neighbours", a->dp->ports[port].name,
+			added);
 }
 
 void

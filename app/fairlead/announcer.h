@@ -25,7 +25,7 @@ struct announcer {
 void announcer_add(
 	struct announcer *announcer, const struct tables *tables, const struct tables *before);
 
-/* Every second, and before the first step: looks after links. */
+/* Every second: looks after links. */
 void announcer_tick(struct announcer *announcer, const struct tables *tables);
 
 /* Every ANNOUNCER_INTERVAL_MS: announces a few of those that are due and still in `tables`. */

@@ -46,7 +46,8 @@ static const struct field port_fields[] = {
 	{
 		.key = "answer_neighbours",
 		.type = &type_boolean,
-		.meaning = "Answer ARP requests and neighbour solicitations for VIPs on this port, and "
+		.meaning = "Answer ARP requests and neighbour solicitations for VIPs on this port, "
+			   "and "
 			   "announce the VIPs there: for VIPs in the subnet of the link, without "
 			   "routes to them. Needs a `kernel_interface`.",
 		.fallback = false,

@@ -104,7 +104,8 @@ solicitation_read_nd(const uint8_t *frame, const struct packet *pk, struct solic
 	bool is_probe = addr_equal(&pk->src, &unspecified);
 	if (is_probe && !is_solicited_node_group(&pk->dst))
 		return false;
-	if (!options_are_right((const uint8_t *)(nd + 1), bytes - (uint32_t)sizeof(*nd), is_probe) ||
+	if (!options_are_right(
+		    (const uint8_t *)(nd + 1), bytes - (uint32_t)sizeof(*nd), is_probe) ||
 		checksum_fold(icmp_sum(nd, bytes, 6, &pk->src, &pk->dst)) != 0)
 		return false;
 	*asked = (struct solicitation){

@@ -16,7 +16,8 @@
 
 struct solicitation {
 	struct ip_addr target; /* whose MAC address is asked for */
-	struct ip_addr asker;  /* 0.0.0.0 or ::, of its family: a probe before it is taken into use */
+	struct ip_addr
+		asker; /* 0.0.0.0 or ::, of its family: a probe before it is taken into use */
 	struct mac_addr station;
 };
 
