@@ -60,7 +60,8 @@ announce(struct announcer *a, uint32_t port, const struct ip_addr *vip)
 	uint8_t frame[SOLICITATION_FRAME_MAX];
 	uint32_t length = solicitation_announce(frame, vip, &a->dp->ports[port].mac);
 	/* One that finds no room is lost like one that is lost on the link: there are others. */
-	kernelpath_send(a->dp->kernelpath, port, frame, length);
+	for (uint32_t link = KERNELPATH_UNTAGGED; link <= a->dp->ports[port].vlan_count; link++)
+		kernelpath_send(a->dp->kernelpath, port, link, frame, length);
 }
 
 void

@@ -25,6 +25,8 @@ struct dataplane_port {
 	int numa_node;
 	struct mac_addr mac;
 	bool answers_neighbours; /* that ask for VIPs */
+	struct kernelpath_vlan vlans[VLANS_PER_PORT_MAX];
+	uint32_t vlan_count;
 };
 
 struct dataplane {

@@ -87,11 +87,18 @@ struct config_service {
 	enum affinity affinity;
 };
 
+struct config_vlan {
+	uint16_t id;
+	const char *kernel_interface;
+};
+
 struct config_port {
 	const char *name;
 	const char *device;	      /* PCI address or DPDK device string */
 	const char *kernel_interface; /* NULL: packets not for a VIP are dropped by name */
 	uint16_t mtu;
+	struct config_vlan *vlans;
+	uint32_t vlan_count;
 	bool answer_neighbours; /* that ask for VIPs, and announce VIPs to them */
 };
 

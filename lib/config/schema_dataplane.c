@@ -3,9 +3,35 @@
 #include "schema_fields.h"
 
 #define DEVICE_LEN_MAX 1023
+#define VLAN_ID_MIN 1
+#define VLAN_ID_MAX 4094 /* 0 is "no VLAN", 4095 is reserved */
 /* Ages in the flow table are counted in ticks of 4 s and may not wrap. */
 #define FLOW_TIMEOUT_MIN_S 4
 #define FLOW_TIMEOUT_MAX_S 7440
+
+static const struct field vlan_fields[] = {
+	{
+		.key = "id",
+		.type = &type_integer,
+		.meaning = "Number of the VLAN (IEEE 802.1Q).",
+		.required = true,
+		.min = VLAN_ID_MIN,
+		.max = VLAN_ID_MAX,
+		IN(struct config_vlan, id),
+	},
+	{
+		.key = "kernel_interface",
+		.type = &type_interface,
+		.meaning = "Interface that this VLAN has in Linux, made by the daemon; frames on it carry "
+			   "no tag.",
+		.required = true,
+		.max = INTERFACE_LEN_MAX,
+		IN(struct config_vlan, kernel_interface),
+	},
+	{0},
+};
+static const struct object vlan_object = {vlan_fields};
+static const struct field vlan_element = ELEMENT(vlan_object, "A VLAN.");
 
 static const struct field port_fields[] = {
 	{
@@ -44,11 +70,22 @@ static const struct field port_fields[] = {
 		IN(struct config_port, mtu),
 	},
 	{
+		.key = "vlans",
+		.type = &type_array,
+		.meaning = "VLANs of this port that are served like untagged frames, on the way in and "
+			   "out. Frames of others go to the port's `kernel_interface`, which is needed.",
+		.min = 0,
+		.max = VLANS_PER_PORT_MAX,
+		.element = &vlan_element,
+		LIST_IN(struct config_port, vlans, vlan_count),
+	},
+	{
 		.key = "answer_neighbours",
 		.type = &type_boolean,
 		.meaning = "Answer ARP requests and neighbour solicitations for VIPs on this port, "
 			   "and "
-			   "announce the VIPs there: for VIPs in the subnet of the link, without "
+			   "announce the VIPs there, in its VLANs too: for VIPs in the subnet of "
+			   "the link, without "
 			   "routes to them. Needs a `kernel_interface`.",
 		.fallback = false,
 		IN(struct config_port, answer_neighbours),

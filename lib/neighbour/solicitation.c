@@ -45,8 +45,9 @@ solicitation_read_arp(const uint8_t *frame, uint32_t frame_length, const struct 
 	const struct wire_arp *arp = (const void *)(frame + offset);
 	if (frame_length < offset + sizeof(*arp))
 		return false;
-	const be16 *type = (const void *)(frame + offset - sizeof(*type));
-	if (*type != wire_u16(ETHERTYPE_ARP_) || (ether->src.bytes[0] & MAC_GROUP_BIT))
+	/* The EtherType ends where ARP begins, behind a tag and behind a MAC address. */
+	const struct wire_vlan *before = (const void *)(frame + offset - sizeof(*before));
+	if (before->type != wire_u16(ETHERTYPE_ARP_) || (ether->src.bytes[0] & MAC_GROUP_BIT))
 		return false;
 	if (arp->hardware != wire_u16(ARP_ETHERNET) || arp->protocol != wire_u16(ETHERTYPE_IP4) ||
 		arp->hardware_length != sizeof(struct mac_addr) ||

@@ -2,7 +2,8 @@
 /*
  * What the edge itself answers: pings to a VIP, packets that get no further, and neighbours that ask
  * where a VIP is. An answer takes the place of the packet in its buffer and goes back through the
- * port that it came by.
+ * port that it came by, with the VLAN tag that it came with: frames of VLANs that are not served do
+ * not come here.
  * Each kind has a token bucket a worker; a rate of 0 is silence. Owned by one worker.
  */
 #ifndef FAIRLEAD_ANSWER_H

@@ -7,6 +7,7 @@
 #include "choose.h"
 #include "icmp.h"
 #include "parse.h"
+#include "vlan.h"
 #include "wrap.h"
 
 static_assert(BURST_MAX <= UINT8_MAX, "flow_events count in 8 bits");
@@ -212,8 +213,7 @@ stage_service(struct pipeline *p, const struct tables *t, uint8_t port, struct b
 			continue;
 		const struct packet *pk = &b->packets[i];
 		const struct service_entry *vip = service_table_vip(&t->services, &pk->dst);
-		/* A VLAN that no configuration names is Linux's, whatever is in it. */
-		b->exit[i] = (uint8_t)(!vip || pk->vlan_tags > 0
+		b->exit[i] = (uint8_t)(!vip || !vlan_is_served(&t->ports[port], frame_of(b, i), pk)
 				? punt(p, t, port, b, i, true)
 				: find_service(p, t, port, b, i, vip));
 		if (b->exit[i] == EXIT_PENDING && b->backend[i] == 0 &&

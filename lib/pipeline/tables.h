@@ -51,6 +51,7 @@ struct tables_port {
 	uint16_t mtu;
 	bool has_kernel_path;
 	bool answers_neighbours; /* that ask for VIPs */
+	uint64_t vlans[64];	 /* one bit a VLAN that is served; only frames with a tag ask */
 };
 
 struct tables {

@@ -149,3 +149,17 @@ def over_the_rate():
     test["icmp"] = {"neighbours_pps": 1}
     return Case([arp()] * 5, {"answered_neighbour": 1, "drop_neighbour_metered": 4}, config=test,
                 expect=answers(is_at(VIP4, NEIGHBOUR4)))
+
+
+@case
+def in_a_vlan():
+    """With the tag that the question came with; in a VLAN of nobody's there is no answer."""
+    def check(frames):
+        # The announcements that VLANs get as well are not of interest here.
+        answered = [frame for frame in frames if ARP in frame and frame[ARP].op == 2]
+        compare_frames("sent", answered, [tagged(is_at(VIP4, NEIGHBOUR4)),
+                                          tagged(is_at(VIP4, NEIGHBOUR4), vlan=0)])
+
+    return Case([tagged(arp()), tagged(arp(), vlan=0), tagged(arp(), vlan=7), tagged(nd())],
+                {"answered_neighbour": 3, "punted_other": 1}, config=with_vlan(answering),
+                expect=check)
