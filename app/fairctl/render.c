@@ -219,6 +219,7 @@ render_stats(const json_t *stats, const struct view *view, FILE *out)
 {
 	static const struct column kernel_columns[] = {
 		{"KERNEL_PATH", "port", COLUMN_TEXT},
+		{"INTERFACE", "interface", COLUMN_TEXT},
 		{"DELIVERED", "delivered", COLUMN_NUMBER},
 		{"DELIVERY_FAILED", "delivery_failed", COLUMN_NUMBER},
 		{"COLLECTED", "collected", COLUMN_NUMBER},

@@ -55,14 +55,20 @@ status_ports(const struct daemon *d)
 	for (uint32_t i = 0; i < d->dp.port_count; i++) {
 		const struct dataplane_port *port = &d->dp.ports[i];
 		char mac[MAC_TEXT_MAX];
+		json_t *vlans = json_array();
+		for (uint32_t v = 0; v < port->vlan_count; v++)
+			json_array_append_new(vlans,
+				json_pack("{s:i, s:s}", "id", port->vlans[v].id, "kernel_interface",
+					port->vlans[v].interface));
 		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s?, s:s?}", "name", port->name,
+			json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s?, s:s?, s:o}", "name", port->name,
 				"device", port->device, "driver", port->driver, "mac",
 				mac_format(&port->mac, mac), "mtu", port->mtu, "link",
 				dataplane_link_is_up(port) ? "up" : "down", "kernel_interface",
 				port->kernel_interface, "kernel_driver",
 				port->kernel_interface ? kernelpath_driver(d->dp.kernelpath)
-						       : NULL));
+						       : NULL,
+				"vlans", vlans));
 	}
 	return list;
 }
@@ -309,14 +315,20 @@ stats_kernel_path(const struct daemon *d)
 {
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < d->dp.port_count; i++) {
-		if (!d->dp.ports[i].kernel_interface)
-			continue;
-		struct kernelpath_counters c = kernelpath_counters(d->dp.kernelpath, i);
-		json_array_append_new(list,
-			json_pack("{s:s, s:I, s:I, s:I, s:I}", "port", d->dp.ports[i].name,
-				"delivered", number(c.delivered), "delivery_failed",
-				number(c.delivery_failed), "collected", number(c.collected),
-				"ring_full", number(c.ring_full)));
+		const struct dataplane_port *port = &d->dp.ports[i];
+		for (uint32_t link = 0; port->kernel_interface && link <= port->vlan_count; link++) {
+			struct kernelpath_counters c =
+				kernelpath_counters(d->dp.kernelpath, i, link);
+			json_array_append_new(list,
+				json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "port", port->name,
+					"interface",
+					link == KERNELPATH_UNTAGGED
+						? port->kernel_interface
+						: port->vlans[link - 1].interface,
+					"delivered", number(c.delivered), "delivery_failed",
+					number(c.delivery_failed), "collected",
+					number(c.collected), "ring_full", number(c.ring_full)));
+		}
 	}
 	return list;
 }

@@ -29,7 +29,7 @@ struct control {
 	struct event_base *loop;
 	struct event *terminate, *interrupt, *hangup, *go;
 	struct event *netlink;
-	struct event *tick, *sweep, *reclaim;
+	struct event *tick, *sweep, *reclaim, *announce;
 	struct control_socket *socket;
 	struct metrics *metrics;
 	struct busy busy[WORKERS_MAX];
@@ -102,6 +102,8 @@ on_tick(evutil_socket_t fd, short what, void *context)
 	nexthop_tick(d->nexthops, now);
 	flow_file_touch(d->flow_file, now);
 	fragment_notes_sweep(d->dp.notes, flow_tick(now));
+	if (atomic_load(&d->dp.orders.go))
+		announcer_tick(&d->announcer, snapshot_tables(d->publish.snapshot, 0));
 	for (uint32_t i = 0; i < d->dp.worker_count; i++) {
 		struct busy *busy = &d->control->busy[i];
 		uint64_t tsc = rte_rdtsc();
@@ -130,6 +132,15 @@ on_reclaim(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	struct daemon *d = context;
 	publish_reclaim(&d->publish);
+}
+
+static void
+on_announce(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	struct daemon *d = context;
+	announcer_step(&d->announcer, snapshot_tables(d->publish.snapshot, 0), mono_now());
 }
 
 double
@@ -170,8 +181,9 @@ arm(struct daemon *d, struct error *err)
 	c->tick = every(d, TICK_MS, on_tick);
 	c->sweep = every(d, SWEEP_INTERVAL_MS, on_sweep);
 	c->reclaim = every(d, RECLAIM_MS, on_reclaim);
+	c->announce = every(d, ANNOUNCER_INTERVAL_MS, on_announce);
 	if (!c->terminate || !c->interrupt || !c->hangup || !c->go || !c->netlink || !c->tick ||
-		!c->sweep || !c->reclaim || event_add(c->netlink, NULL) < 0)
+		!c->sweep || !c->reclaim || !c->announce || event_add(c->netlink, NULL) < 0)
 		return error_set(err, -ENOMEM, "not enough memory for the event loop");
 	return 0;
 }
@@ -210,7 +222,7 @@ control_close(struct daemon *daemon)
 	metrics_close(c->metrics);
 	control_socket_close(c->socket);
 	struct event *events[] = {c->terminate, c->interrupt, c->hangup, c->go, c->netlink,
-		c->tick, c->sweep, c->reclaim};
+		c->tick, c->sweep, c->reclaim, c->announce};
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])
 			event_free(events[i]);

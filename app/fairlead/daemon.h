@@ -6,6 +6,7 @@
 #ifndef FAIRLEAD_DAEMON_H
 #define FAIRLEAD_DAEMON_H
 
+#include "announcer.h"
 #include "dataplane.h"
 #include "flow_file.h"
 #include "nexthop.h"
@@ -32,6 +33,7 @@ struct daemon {
 	struct publish publish;
 	struct stats *stats;
 	struct sweep sweep;
+	struct announcer announcer;
 	struct control *control;
 };
 

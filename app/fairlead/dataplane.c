@@ -28,7 +28,11 @@ static uint32_t
 buffers_needed(const struct config *config)
 {
 	uint32_t per_queue = RX_DESCRIPTORS + TX_DESCRIPTORS + BURST_MAX;
-	return config->port_count * (config->worker_count * per_queue + KERNELPATH_FRAMES_PER_PORT) +
+	uint32_t vlans = 0;
+	for (uint32_t i = 0; i < config->port_count; i++)
+		vlans += config->ports[i].vlan_count;
+	return vlans * KERNELPATH_FRAMES_PER_VLAN +
+		config->port_count * (config->worker_count * per_queue + KERNELPATH_FRAMES_PER_PORT) +
 		config->worker_count * FRAGMENT_HELD_MAX +
 		(config->worker_count + 1) * BUFFER_CACHE * 2;
 }
@@ -189,6 +193,13 @@ create_port(struct dataplane *dp, uint32_t i, const struct config *config, struc
 		? arena_strdup(dp->arena, wanted->kernel_interface)
 		: NULL;
 	port->mtu = wanted->mtu;
+	port->answers_neighbours = wanted->answer_neighbours;
+	port->vlan_count = wanted->vlan_count;
+	for (uint32_t v = 0; v < wanted->vlan_count; v++)
+		port->vlans[v] = (struct kernelpath_vlan){
+			.interface = arena_strdup(dp->arena, wanted->vlans[v].kernel_interface),
+			.id = wanted->vlans[v].id,
+		};
 	if (rte_eth_dev_get_port_by_name(device, &port->dpdk_port) != 0)
 		return error_set(err, -ENODEV, "port %s: DPDK has no device %s%s", wanted->name,
 			device,
@@ -235,15 +246,21 @@ create_kernelpath(struct dataplane *dp, struct error *err)
 			.interface = dp->ports[i].kernel_interface,
 			.mac = dp->ports[i].mac,
 			.mtu = dp->ports[i].mtu,
+			.vlans = dp->ports[i].vlans,
+			.vlan_count = dp->ports[i].vlan_count,
 		};
 	int rc = kernelpath_create(&dp->kernelpath, ports, dp->port_count, dp->pools[0], err);
 	if (rc < 0)
 		return rc;
 	dp->orders.kernelpath = dp->kernelpath;
-	for (uint32_t i = 0; i < dp->port_count; i++)
+	for (uint32_t i = 0; i < dp->port_count; i++) {
 		if (ports[i].interface)
 			log_notice("port %s: kernel interface %s (%s)", dp->ports[i].name,
 				ports[i].interface, kernelpath_driver(dp->kernelpath));
+		for (uint32_t v = 0; v < ports[i].vlan_count; v++)
+			log_notice("port %s: kernel interface %s of VLAN %u", dp->ports[i].name,
+				ports[i].vlans[v].interface, ports[i].vlans[v].id);
+	}
 	return 0;
 }
 

@@ -24,6 +24,9 @@ struct dataplane_port {
 	uint16_t mtu;
 	int numa_node;
 	struct mac_addr mac;
+	bool answers_neighbours; /* that ask for VIPs */
+	struct kernelpath_vlan vlans[VLANS_PER_PORT_MAX];
+	uint32_t vlan_count;
 };
 
 struct dataplane {

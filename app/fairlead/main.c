@@ -152,12 +152,16 @@ open_flow_file(struct daemon *d, const struct config *config, struct error *err)
 static int
 open_nexthops(struct daemon *d, struct error *err)
 {
-	struct nexthop_port ports[PORTS_MAX];
+	struct nexthop_port ports[NEXTHOP_PORTS_MAX];
 	unsigned count = 0;
 	for (uint32_t i = 0; i < d->dp.port_count; i++) {
-		unsigned ifindex = kernelpath_ifindex(d->dp.kernelpath, i);
-		if (ifindex)
-			ports[count++] = (struct nexthop_port){ifindex, (uint8_t)i};
+		const struct dataplane_port *port = &d->dp.ports[i];
+		for (uint32_t link = 0; port->kernel_interface && link <= port->vlan_count; link++)
+			ports[count++] = (struct nexthop_port){
+				.ifindex = kernelpath_ifindex(d->dp.kernelpath, i, link),
+				.port = (uint8_t)i,
+				.vlan = link == KERNELPATH_UNTAGGED ? 0 : port->vlans[link - 1].id,
+			};
 	}
 	return nexthop_create(&d->nexthops, ports, count, err);
 }
@@ -170,12 +174,18 @@ fill_base(struct daemon *d)
 	base->registry = d->registry;
 	base->nexthops = d->nexthops;
 	base->port_count = d->dp.port_count;
-	for (uint32_t i = 0; i < d->dp.port_count; i++)
+	for (uint32_t i = 0; i < d->dp.port_count; i++) {
+		const struct dataplane_port *port = &d->dp.ports[i];
 		base->ports[i] = (struct tables_port){
-			.mac = d->dp.ports[i].mac,
-			.mtu = d->dp.ports[i].mtu,
-			.has_kernel_path = d->dp.ports[i].kernel_interface != NULL,
+			.mac = port->mac,
+			.mtu = port->mtu,
+			.has_kernel_path = port->kernel_interface != NULL,
+			.answers_neighbours = port->answers_neighbours,
 		};
+		for (uint32_t v = 0; v < port->vlan_count; v++)
+			base->ports[i].vlans[port->vlans[v].id / 64] |= 1ull
+				<< port->vlans[v].id % 64;
+	}
 	memcpy(base->numa_nodes, d->dp.numa_nodes, sizeof(base->numa_nodes));
 	base->node_count = d->dp.node_count;
 }
@@ -197,6 +207,7 @@ climb(struct daemon *d, struct config *config, uint64_t read_ms, struct error *e
 		return rc;
 	}
 	fill_base(d);
+	d->announcer.dp = &d->dp;
 	rc = publish_init(&d->publish, d->dp.worker_count);
 	if (rc < 0) {
 		config_free(config);
@@ -219,6 +230,7 @@ descend(struct daemon *d)
 	dataplane_stop(&d->dp);
 	control_close(d);
 	sweep_fini(&d->sweep);
+	announcer_fini(&d->announcer);
 	publish_fini(&d->publish);
 	if (d->nexthops)
 		nexthop_destroy(d->nexthops);

@@ -10,8 +10,8 @@
 static int
 put_in_force(struct daemon *d, struct config *config, struct mono began, struct error *err)
 {
-	struct snapshot *snapshot;
-	int rc = snapshot_build(&snapshot, &d->base, config, d->publish.snapshot, err);
+	struct snapshot *snapshot, *before = d->publish.snapshot;
+	int rc = snapshot_build(&snapshot, &d->base, config, before, err);
 	if (rc < 0)
 		return rc;
 	uint64_t generation = snapshot_generation(snapshot);
@@ -21,6 +21,9 @@ put_in_force(struct daemon *d, struct config *config, struct mono began, struct 
 		snapshot_free(snapshot);
 		return error_set(err, rc, "not enough memory");
 	}
+	/* What was in force before is retired, but nothing is freed until the loop turns. */
+	announcer_add(&d->announcer, snapshot_tables(snapshot, 0),
+		before ? snapshot_tables(before, 0) : NULL);
 	d->loaded = mono_now();
 	d->load_ms = mono_ms_between(began, d->loaded);
 	log_notice("configuration %lu in force after %lu ms: %u services, %u pools (%u row tables built), %zu KiB",

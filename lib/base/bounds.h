@@ -18,6 +18,8 @@
 
 /* A next-hop slot has 4 bits for the port, of which 15 says "unresolved". */
 #define PORTS_MAX 15
+/* A kernel interface each: enough for a link's peerings, and for the lists that are searched. */
+#define VLANS_PER_PORT_MAX 16
 /* One bit a worker in a 64-bit mask. */
 #define WORKERS_MAX 64
 

@@ -6,7 +6,7 @@
  *   file --document--> JSON with positions --schema--> values of the right type and range
  *        --semantics--> no contradictions --> struct config
  *
- * What a field means, its type, range and default stand once, in the tables of schema.c: they
+ * What a field means, its type, range and default stand once, in the tables of schema*.c: they
  * drive the validator, the JSON Schema, the reference in README.md and the completion.
  * Control only (or a tool without threads).
  */
@@ -87,11 +87,19 @@ struct config_service {
 	enum affinity affinity;
 };
 
+struct config_vlan {
+	uint16_t id;
+	const char *kernel_interface;
+};
+
 struct config_port {
 	const char *name;
 	const char *device;	      /* PCI address or DPDK device string */
 	const char *kernel_interface; /* NULL: packets not for a VIP are dropped by name */
 	uint16_t mtu;
+	struct config_vlan *vlans;
+	uint32_t vlan_count;
+	bool answer_neighbours; /* that ask for VIPs, and announce VIPs to them */
 };
 
 struct config_flow_table {
@@ -108,6 +116,7 @@ struct config_punt {
 struct config_icmp {
 	uint32_t echo_pps;   /* pings to VIPs that are answered */
 	uint32_t errors_pps; /* errors that are sent; 0: none */
+	uint32_t neighbours_pps; /* that are told where a VIP is */
 };
 
 struct config {

@@ -94,6 +94,27 @@ struct wire_icmp {
 } WIRE_STRUCT;
 static_assert(sizeof(struct wire_icmp) == 8, "RFC 792, RFC 4443");
 
+/* For Ethernet and IPv4: hardware type 1, protocol type 0x0800, lengths 6 and 4. */
+struct wire_arp {
+	be16 hardware, protocol;
+	uint8_t hardware_length, protocol_length;
+	be16 operation;
+	struct mac_addr sender_mac;
+	be32 sender;
+	struct mac_addr target_mac;
+	be32 target;
+} WIRE_STRUCT;
+static_assert(sizeof(struct wire_arp) == 28, "RFC 826");
+
+/* Neighbour solicitation and advertisement; options follow. */
+struct wire_nd {
+	uint8_t type, code;
+	be16 checksum;
+	be32 flags; /* of an advertisement: router, solicited, override, in the highest bits */
+	uint8_t target[16];
+} WIRE_STRUCT;
+static_assert(sizeof(struct wire_nd) == 24, "RFC 4861, 4.3 and 4.4");
+
 static inline uint16_t
 wire_u16(be16 value)
 {

@@ -50,7 +50,7 @@ struct nexthop_table {
 	int epoll_fd, timer_fd;
 	bool timer_runs;
 
-	struct nexthop_port ports[PORTS_MAX];
+	struct nexthop_port ports[NEXTHOP_PORTS_MAX];
 	unsigned port_count;
 
 	struct address_book *book;
@@ -97,7 +97,8 @@ word_of_neighbour(const struct nexthop_table *t, const struct neighbour *n)
 {
 	if (!n->has_mac)
 		return L2_SLOT_UNRESOLVED;
-	return l2_slot_pack(&n->mac, port_of_interface(t, n->ifindex)->port, 0);
+	const struct nexthop_port *port = port_of_interface(t, n->ifindex);
+	return l2_slot_pack(&n->mac, port->port, port->vlan);
 }
 
 /* ---- neighbours ---- */
@@ -480,9 +481,9 @@ int
 nexthop_create(struct nexthop_table **table, const struct nexthop_port *ports, unsigned port_count,
 	struct error *err)
 {
-	if (port_count > PORTS_MAX)
-		return error_set(err, -EINVAL, "next hops: wanted at most %d ports, got %u",
-			PORTS_MAX, port_count);
+	if (port_count > NEXTHOP_PORTS_MAX)
+		return error_set(err, -EINVAL, "next hops: wanted at most %d interfaces, got %u",
+			NEXTHOP_PORTS_MAX, port_count);
 	struct nexthop_table *t = calloc(1, sizeof(*t));
 	if (!t)
 		return error_set(err, -ENOMEM, "next hops: out of memory");

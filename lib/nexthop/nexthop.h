@@ -36,11 +36,15 @@
 
 struct nexthop_table;
 
-/* The kernel interface of a port: the interface's index, and the port that stands behind it. */
+/* A kernel interface: its index, and the port that stands behind it; of a VLAN of the port, which
+ * one. */
 struct nexthop_port {
 	unsigned ifindex;
 	uint8_t port;
+	uint16_t vlan; /* 0: untagged */
 };
+
+#define NEXTHOP_PORTS_MAX (PORTS_MAX * (1 + VLANS_PER_PORT_MAX))
 
 /* Opens the netlink sockets. Slots are allocated once, for BACKENDS_MAX + 1 addresses. */
 int nexthop_create(struct nexthop_table **table, const struct nexthop_port *ports,

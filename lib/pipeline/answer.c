@@ -3,6 +3,32 @@
 
 #include <string.h>
 
+#include "solicitation.h"
+#include "vlan.h"
+
+/* Puts an untagged frame in the place of the one in `m`, with its tag if that has one; false if the
+ * buffer is too short for it, which those of a port are not: they hold 1,500 bytes and more behind
+ * their headroom. */
+static bool
+replace_frame(
+	struct rte_mbuf *m, const struct packet *pk, const uint8_t *frame, uint32_t length)
+{
+	const uint32_t macs = 2 * sizeof(struct mac_addr);
+	const uint32_t tag_bytes = pk->vlan_tags * (uint32_t)sizeof(struct wire_vlan);
+	uint8_t tag[sizeof(struct wire_vlan)];
+	if (RTE_PKTMBUF_HEADROOM + length + tag_bytes > m->buf_len)
+		return false;
+	memcpy(tag, rte_pktmbuf_mtod(m, const uint8_t *) + macs, tag_bytes);
+	m->data_off = RTE_PKTMBUF_HEADROOM;
+	m->data_len = (uint16_t)(length + tag_bytes);
+	m->pkt_len = m->data_len;
+	uint8_t *out = rte_pktmbuf_mtod(m, uint8_t *);
+	memcpy(out, frame, macs);
+	memcpy(out + macs, tag, tag_bytes);
+	memcpy(out + macs + tag_bytes, frame + macs, length - macs);
+	return true;
+}
+
 enum exit
 answer_echo(struct answer_meter *meter, const struct tables *tables, struct rte_mbuf *m,
 	const struct packet *pk, struct mono now)
@@ -33,12 +59,25 @@ answer_error(struct answer_meter *meter, const struct tables *tables, struct rte
 	if (!token_bucket_take(&meter->errors, tables->icmp_errors_pps, now))
 		return EXIT_DROP_ICMP_METERED;
 	uint32_t length = icmp_compose(composed, message, mtu, frame, pk);
-	/* Buffers hold 1,500 bytes and more behind their headroom: an error is shorter. */
-	if (RTE_PKTMBUF_HEADROOM + length > m->buf_len)
-		return otherwise;
-	m->data_off = RTE_PKTMBUF_HEADROOM;
-	m->data_len = (uint16_t)length;
-	m->pkt_len = length;
-	memcpy(rte_pktmbuf_mtod(m, uint8_t *), composed, length);
-	return answered[message];
+	return replace_frame(m, pk, composed, length) ? answered[message] : otherwise;
+}
+
+enum exit
+answer_neighbour(struct answer_meter *meter, const struct tables *tables, uint8_t port,
+	struct rte_mbuf *m, const struct packet *pk, bool is_ip, struct mono now)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint8_t composed[SOLICITATION_FRAME_MAX];
+	struct solicitation asked;
+	if (!tables->ports[port].answers_neighbours ||
+		!vlan_is_served(&tables->ports[port], frame, pk))
+		return EXIT_PENDING;
+	if (!(is_ip ? solicitation_read_nd(frame, pk, &asked)
+		    : solicitation_read_arp(frame, m->data_len, pk, &asked)) ||
+		!service_table_vip(&tables->services, &asked.target))
+		return EXIT_PENDING;
+	if (!token_bucket_take(&meter->neighbours, tables->neighbours_pps, now))
+		return EXIT_DROP_NEIGHBOUR_METERED;
+	uint32_t length = solicitation_answer(composed, &asked, &tables->ports[port].mac);
+	return replace_frame(m, pk, composed, length) ? EXIT_ANSWERED_NEIGHBOUR : EXIT_PENDING;
 }

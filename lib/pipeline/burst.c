@@ -7,6 +7,7 @@
 #include "choose.h"
 #include "icmp.h"
 #include "parse.h"
+#include "vlan.h"
 #include "wrap.h"
 
 static_assert(BURST_MAX <= UINT8_MAX, "flow_events count in 8 bits");
@@ -35,11 +36,16 @@ begin(struct burst *b, uint32_t i)
 	b->exit[i] = EXIT_PENDING;
 }
 
+/* A frame that is not for a VIP: a neighbour's question for one, or Linux's. */
 static enum exit
 punt(struct pipeline *p, const struct tables *t, uint8_t port, const struct burst *b, uint32_t i,
 	bool is_ip)
 {
-	const struct rte_mbuf *m = b->mbufs[i];
+	struct rte_mbuf *m = b->mbufs[i];
+	enum exit exit = answer_neighbour(
+		&p->answer, t, port, m, &b->packets[i], is_ip, p->now);
+	if (exit != EXIT_PENDING)
+		return exit;
 	return punt_exit(&p->punt, t, port, frame_of(b, i), m->data_len, m->pkt_len,
 		&b->packets[i], is_ip, p->now);
 }
@@ -74,6 +80,7 @@ stage_net(struct pipeline *p, const struct tables *t, uint8_t port, struct burst
 		__builtin_prefetch(frame_of(b, i));
 	for (uint32_t i = 0; i < b->count; i++) {
 		begin(b, i);
+		b->out_port[i] = port; /* of an answer */
 		b->exit[i] = (uint8_t)take_in(p, t, port, b, i);
 	}
 }
@@ -165,12 +172,17 @@ note_first_fragment(
 }
 
 static enum exit
-find_service(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i,
+find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i,
 	const struct service_entry *vip)
 {
 	struct rte_mbuf *m = b->mbufs[i];
 	struct packet *pk = &b->packets[i];
-	enum exit exit = judge_vip_packet(t, frame_of(b, i), pk);
+	enum exit exit = EXIT_PENDING;
+	/* A neighbour that makes sure of us asks the VIP itself, from its link-local address. */
+	if (__builtin_expect(pk->next_proto == IPPROTO_ICMPV6, 0))
+		exit = answer_neighbour(&p->answer, t, port, m, pk, true, p->now);
+	if (exit == EXIT_PENDING)
+		exit = judge_vip_packet(t, frame_of(b, i), pk);
 	if (exit != EXIT_PENDING)
 		return exit;
 	enum parse_result result = parse_l4(frame_of(b, i), m->data_len, m->pkt_len, pk);
@@ -204,11 +216,9 @@ stage_service(struct pipeline *p, const struct tables *t, uint8_t port, struct b
 			continue;
 		const struct packet *pk = &b->packets[i];
 		const struct service_entry *vip = service_table_vip(&t->services, &pk->dst);
-		/* A VLAN that no configuration names is Linux's, whatever is in it. */
-		b->exit[i] = (uint8_t)(!vip || pk->vlan_tags > 0
+		b->exit[i] = (uint8_t)(!vip || !vlan_is_served(&t->ports[port], frame_of(b, i), pk)
 				? punt(p, t, port, b, i, true)
-				: find_service(p, t, b, i, vip));
-		b->out_port[i] = port; /* of an answer */
+				: find_service(p, t, port, b, i, vip));
 		if (b->exit[i] == EXIT_PENDING && b->backend[i] == 0 &&
 			t->service[b->service[i]].affinity != TABLES_AFFINITY_NONE)
 			flow_prefetch(p->flows, b->hash[i]);

@@ -69,7 +69,7 @@ struct pipeline_counters {
 	counter bursts;	    /* that were not empty */
 	counter polls;	    /* of all ports, empty ones too */
 	counter busy_cycles; /* of the TSC, in polls that found packets */
-	counter kernel_sent;	/* frames from Linux that a port took */
+	counter kernel_sent;	/* frames from Linux and from control that a port took */
 	counter kernel_tx_full; /* … and that it had no room for */
 	struct service_counters services[SERVICES_MAX];
 	struct traffic backends[BACKENDS_MAX + 1];

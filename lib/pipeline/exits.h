@@ -27,6 +27,7 @@ enum exit_kind {
 	X(ANSWERED_NO_SERVICE, answered_no_service, ANSWERED, "to a VIP without such a service: port unreachable") \
 	X(ANSWERED_TTL_EXPIRED, answered_ttl_expired, ANSWERED, "TTL or hop limit used up: time exceeded") \
 	X(ANSWERED_TOO_BIG, answered_too_big, ANSWERED, "larger than the MTU: packet too big") \
+	X(ANSWERED_NEIGHBOUR, answered_neighbour, ANSWERED, "ARP request or neighbour solicitation for a VIP, answered") \
 	X(PUNTED_SERVICE, punted_service, PUNTED, "handed to an instance on this box (mode kernel)") \
 	X(PUNTED_CONTROL, punted_control, PUNTED, "ARP, ND or a routing protocol, handed to Linux") \
 	X(PUNTED_OTHER, punted_other, PUNTED, "not for a VIP, handed to Linux") \
@@ -37,6 +38,7 @@ enum exit_kind {
 	X(DROP_TTL_EXPIRED, drop_ttl_expired, DROPPED, "TTL or hop limit used up; no error may be sent") \
 	X(DROP_NO_SERVICE, drop_no_service, DROPPED, "to a VIP without such a service; no error may be sent") \
 	X(DROP_ICMP_METERED, drop_icmp_metered, DROPPED, "over the rate at which pings and errors are answered") \
+	X(DROP_NEIGHBOUR_METERED, drop_neighbour_metered, DROPPED, "over the rate at which neighbours are told where VIPs are") \
 	X(DROP_ICMP_CHECKSUM, drop_icmp_checksum, DROPPED, "ping to a VIP with a wrong checksum") \
 	X(DROP_ICMP_OTHER, drop_icmp_other, DROPPED, "ICMP to a VIP that is neither a ping nor an error") \
 	X(DROP_ICMP_QUOTE_TRUNCATED, drop_icmp_quote_truncated, DROPPED, "ICMP error that quotes less than 8 bytes of the upper layer") \

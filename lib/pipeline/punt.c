@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include "parse.h"
+#include "vlan.h"
 #include "wire.h"
 
 #define ETHERTYPE_ARP  0x0806
@@ -21,9 +22,12 @@
 #define ND_LAST	 137 /* redirect */
 
 static bool
-is_link_control(const uint8_t *frame)
+is_link_control(const uint8_t *frame, const struct packet *pk)
 {
-	uint16_t type = wire_u16(((const struct wire_ether *)(const void *)frame)->type);
+	/* Behind the last tag, or the MAC addresses. */
+	size_t end = sizeof(struct wire_ether) + pk->vlan_tags * sizeof(struct wire_vlan);
+	const struct wire_vlan *last = (const void *)(frame + end - sizeof(*last));
+	uint16_t type = wire_u16(last->type);
 	return type == ETHERTYPE_ARP || type == ETHERTYPE_SLOW || type == ETHERTYPE_LLDP;
 }
 
@@ -54,9 +58,9 @@ punt_exit(struct punt_meter *meter, const struct tables *tables, uint8_t port,
 {
 	if (!tables->ports[port].has_kernel_path)
 		return EXIT_DROP_NO_KERNEL_PATH;
-	bool control = pk->vlan_tags == 0 &&
+	bool control = vlan_is_served(&tables->ports[port], frame, pk) &&
 		(is_ip ? is_ip_control(frame, available, frame_length, *pk)
-		       : is_link_control(frame));
+		       : is_link_control(frame, pk));
 	struct token_bucket *bucket = control ? &meter->control[port] : &meter->other[port];
 	uint32_t rate = control ? tables->punt_control_pps : tables->punt_other_pps;
 	if (!token_bucket_take(bucket, rate, now))

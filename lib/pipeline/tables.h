@@ -53,6 +53,8 @@ struct tables_port {
 	struct mac_addr mac;
 	uint16_t mtu;
 	bool has_kernel_path;
+	bool answers_neighbours; /* that ask for VIPs */
+	uint64_t vlans[64];	 /* one bit a VLAN that is served; only frames with a tag ask */
 };
 
 struct tables {
@@ -70,6 +72,8 @@ struct tables {
 	uint32_t punt_control_pps, punt_other_pps;
 	/* Pings and errors a second that each worker answers. */
 	uint32_t icmp_echo_pps, icmp_errors_pps;
+	/* Neighbours a second that each worker tells where a VIP is. */
+	uint32_t neighbours_pps;
 };
 
 /* The backend of an index and a generation, or NULL if that is nobody now. */

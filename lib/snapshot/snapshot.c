@@ -310,6 +310,7 @@ build_node(struct snapshot *s, uint32_t node, struct error *err)
 	t->punt_other_pps = per_worker(config->punt.other_pps, config);
 	t->icmp_echo_pps = per_worker(config->icmp.echo_pps, config);
 	t->icmp_errors_pps = per_worker(config->icmp.errors_pps, config);
+	t->neighbours_pps = per_worker(config->icmp.neighbours_pps, config);
 	s->nodes[node].tables = t;
 	int rc = build_services(s, t, arena, err);
 	return rc < 0 ? rc : build_backends(s, t, arena, err);

@@ -263,7 +263,7 @@ refusals(void)
 static void
 interfaces(void)
 {
-	check(kernelpath_ifindex(kp, 0) == if_nametoindex("kp0") && if_nametoindex("kp0") != 0,
+	check(kernelpath_ifindex(kp, 0, KERNELPATH_UNTAGGED) == if_nametoindex("kp0") && if_nametoindex("kp0") != 0,
 		"interface is made: by %s", kernelpath_driver(kp));
 	check_command(
 		"MAC of the port", "ip link show kp0 | grep -q 'link/ether 02:00:00:00:00:10 '");
@@ -272,7 +272,7 @@ interfaces(void)
 	check_command(
 		"a jumbo port has at least 1500", "ip link show kp2 | grep -Eq 'mtu (1504|9000) '");
 	struct rte_mbuf *none;
-	check(kernelpath_ifindex(kp, 1) == 0 &&
+	check(kernelpath_ifindex(kp, 1, KERNELPATH_UNTAGGED) == 0 &&
 			kernelpath_to_kernel(kp, 1, KERNELPATH_OTHER, &none, 1) == 0,
 		"a port without interface has no kernel path");
 	bool quiet = true;
@@ -290,7 +290,7 @@ priority(void)
 {
 	struct sockaddr_ll here = {.sll_family = AF_PACKET,
 		.sll_protocol = htons(ETH_P_ALL),
-		.sll_ifindex = (int)kernelpath_ifindex(kp, 0)};
+		.sll_ifindex = (int)kernelpath_ifindex(kp, 0, KERNELPATH_UNTAGGED)};
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
 	bind(fd, (struct sockaddr *)&here, sizeof(here));
 	for (uint16_t i = 0; i < PRIORITY_COUNT; i++)
@@ -368,12 +368,12 @@ idleness(void)
 static void
 refused_frames(void)
 {
-	struct kernelpath_counters before = kernelpath_counters(kp, 0);
+	struct kernelpath_counters before = kernelpath_counters(kp, 0, KERNELPATH_UNTAGGED);
 	send_to_linux(0, KERNELPATH_OTHER, echo_request(1, ECHO_BYTES));
 	send_to_linux(0, KERNELPATH_OTHER, echo_request(2, 1900));
 	send_to_linux(0, KERNELPATH_OTHER, echo_request(3, ECHO_BYTES));
 	check(await(is_echo_reply, 3), "a frame over the MTU does not hold up the next");
-	struct kernelpath_counters after = kernelpath_counters(kp, 0);
+	struct kernelpath_counters after = kernelpath_counters(kp, 0, KERNELPATH_UNTAGGED);
 	check(after.delivered - before.delivered == 2 &&
 			after.delivery_failed - before.delivery_failed == 1,
 		"and is counted");
@@ -382,11 +382,11 @@ refused_frames(void)
 static void
 interface_down(void)
 {
-	struct kernelpath_counters before = kernelpath_counters(kp, 0);
+	struct kernelpath_counters before = kernelpath_counters(kp, 0, KERNELPATH_UNTAGGED);
 	check_command("interface set down", "ip link set kp0 down");
 	send_to_linux(0, KERNELPATH_OTHER, echo_request(4, ECHO_BYTES));
 	usleep(SETTLE_US);
-	struct kernelpath_counters after = kernelpath_counters(kp, 0);
+	struct kernelpath_counters after = kernelpath_counters(kp, 0, KERNELPATH_UNTAGGED);
 	check(after.delivery_failed - before.delivery_failed == 1, "it takes nothing, as counted");
 	check_command("interface set up", "ip link set kp0 up");
 }
@@ -395,11 +395,11 @@ interface_down(void)
 static void
 slow_worker(void)
 {
-	struct kernelpath_counters before = kernelpath_counters(kp, 0);
+	struct kernelpath_counters before = kernelpath_counters(kp, 0, KERNELPATH_UNTAGGED);
 	for (uint16_t i = 0; i < FLOOD; i++)
 		send_to_linux(0, KERNELPATH_OTHER, echo_request(i, ECHO_BYTES));
 	usleep(SETTLE_US);
-	struct kernelpath_counters after = kernelpath_counters(kp, 0);
+	struct kernelpath_counters after = kernelpath_counters(kp, 0, KERNELPATH_UNTAGGED);
 	uint64_t collected = after.collected - before.collected;
 	uint64_t dropped = after.ring_full - before.ring_full, read = 0;
 	struct rte_mbuf *frame;

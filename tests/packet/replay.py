@@ -34,6 +34,7 @@ ROUTER_MAC = "02:00:00:00:08:01"
 VIP4, VIP6 = "192.0.2.80", "2001:db8::80"
 QUERY = raw(DNS(id=7, qd=DNSQR(qname="example", qtype="TXT")))
 CLIENT4, CLIENT6 = "198.51.100.7", "2001:db8:c::7"
+VLAN, VLAN_INTERFACE = 10, "up10"
 OTHER4, OTHER6 = "203.0.113.9", "2001:db8:f::9"  # neither a VIP nor anybody of ours
 
 
@@ -59,6 +60,7 @@ class Case:
     events: dict = field(default_factory=dict)  # counters of the flow table, as far as named
     resolved: bool = True  # the backends have neighbour entries
     well_formed: bool = True  # what is sent; what came wrong beyond our concern goes on wrong
+    interface: str = "uplink0"  # where the backends are, and where Linux is watched
     name: str = ""
     needs: str = ""
 
@@ -102,6 +104,15 @@ def config(forward=None, members=None, affinity="flow", kernel_interface=True, p
     }
 
 
+def with_vlan(base=config, **members):
+    """The port has two VLANs."""
+    test = base(**members)
+    test["dataplane"]["ports"][0]["vlans"] = [
+        {"id": VLAN, "kernel_interface": VLAN_INTERFACE},
+        {"id": 4094, "kernel_interface": "up4094"}]
+    return test
+
+
 # Frames
 
 
@@ -125,6 +136,13 @@ def tcp6(flags="S", sport=40000, dport=80, src=CLIENT6, dst=VIP6, payload=b"", *
 
 def udp4(sport=40000, dport=53, src=CLIENT4, dst=VIP4, payload=QUERY, **ip):
     return received(IP(src=src, dst=dst, **ip), UDP(sport=sport, dport=dport), Raw(payload))
+
+
+def tagged(frame, vlan=VLAN, **fields):
+    """The frame with a VLAN tag behind its MAC addresses."""
+    ether = Ether(raw(frame))
+    return Ether(src=ether.src, dst=ether.dst) / Dot1Q(
+        vlan=vlan, type=ether.type, **fields) / Raw(raw(ether)[14:])
 
 
 def udp6(sport=40000, dport=53, src=CLIENT6, dst=VIP6, payload=QUERY, **ip):
@@ -217,22 +235,24 @@ def write_frames(path, frames):
             writer.write(raw(frame))
 
 
-def provide_next_hops(configuration, resolved):
+def provide_next_hops(configuration, resolved, interface):
     """Linux's side of the port: one route to the backends, and their MACs."""
-    run("ip", "addr", "replace", "10.0.9.2/24", "dev", "uplink0")
-    run("ip", "route", "replace", "2001:db8:9::/64", "dev", "uplink0")
+    run("ip", "addr", "replace", "10.0.9.2/24", "dev", interface)
+    run("ip", "route", "replace", "2001:db8:9::/64", "dev", interface)
     if not resolved:
         return
     for pool in configuration["pools"].values():
         for member in pool["backends"]:
             n = int(member["name"][1:])
             run("ip", "neigh", "replace", member["address"], "lladdr", backend_mac(n),
-                "nud", "permanent", "dev", "uplink0")
+                "nud", "permanent", "dev", interface)
 
 
 def of_linux_itself(frame):
-    """ARP and neighbour solicitations that Linux sends while it looks for neighbours."""
-    return ARP in frame or ICMPv6ND_NS in frame
+    """ARP requests and neighbour solicitations that Linux sends while it looks for neighbours."""
+    if ARP in frame:
+        return frame[ARP].op == 1 and frame[ARP].psrc != frame[ARP].pdst
+    return ICMPv6ND_NS in frame
 
 
 def hexdump(frame):
@@ -263,10 +283,10 @@ class Tap:
     SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 0x10
     AUXDATA = struct.Struct("=IIIHHHH")
 
-    def __init__(self):
+    def __init__(self, interface):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.setsockopt(self.SOL_PACKET, self.PACKET_AUXDATA, 1)
-        self.socket.bind(("uplink0", 0))
+        self.socket.bind((interface, 0))
         self.socket.setblocking(False)
         self.frames = []
 
@@ -297,7 +317,7 @@ def silence_linux():
         "net.ipv6.conf.default.accept_ra=0", "net.ipv6.conf.default.router_solicitations=0")
 
 
-def play(frames, configuration, directory, resolved=True, punted=0):
+def play(frames, configuration, directory, resolved=True, punted=0, interface="uplink0"):
     """fairlead, from its start to its end, over what it receives; raises Failure.
 
     Returns its statistics, and what Linux was handed, of which it waits for `punted` frames.
@@ -308,8 +328,8 @@ def play(frames, configuration, directory, resolved=True, punted=0):
     try:
         daemon.wait("an answer on the control socket", lambda: daemon.ask("status") is not None)
         if "kernel_interface" in configuration["dataplane"]["ports"][0]:
-            provide_next_hops(configuration, resolved)
-            tap = Tap()
+            provide_next_hops(configuration, resolved, interface)
+            tap = Tap(interface)
         if resolved:
             daemon.wait("every next hop", lambda: all(
                 neighbour["state"] == "resolved" for neighbour in daemon.ask("neighbours")))
@@ -329,7 +349,7 @@ def play(frames, configuration, directory, resolved=True, punted=0):
 def replay(test, directory):
     """Runs one case in `directory`; raises Failure. Returns the frames that were sent."""
     stats, punted = play(
-        test.send, test.config, directory, test.resolved, len(test.punted or []))
+        test.send, test.config, directory, test.resolved, len(test.punted or []), test.interface)
     check_counters(test, stats)
     sent = [frame for frame in rdpcap(str(directory / "out.pcap")) if not of_linux_itself(frame)]
     if callable(test.expect):
