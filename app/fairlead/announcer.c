@@ -4,8 +4,8 @@
 #include "log.h"
 #include "solicitation.h"
 
-/* A thousand a second and link: 10,000 VIPs are known in ten seconds, at half a megabit. */
-#define VIPS_PER_STEP 10
+/* A thousand a second and port: 10,000 VIPs are known in ten seconds, at half a megabit. */
+#define FRAMES_PER_STEP 10
 
 static void
 add_to_link(struct announcer *a, uint32_t port, const struct tables *tables,
@@ -69,7 +69,7 @@ announcer_step(struct announcer *a, const struct tables *tables, struct mono now
 {
 	for (uint32_t i = 0; i < a->dp->port_count; i++) {
 		struct ip_addr vip;
-		for (unsigned n = 0; n < VIPS_PER_STEP; n++) {
+		for (unsigned n = 0; n < FRAMES_PER_STEP; n += 1 + a->dp->ports[i].vlan_count) {
 			if (!announcements_next(&a->links[i].due, now, &vip))
 				break;
 			if (service_table_vip(&tables->services, &vip))

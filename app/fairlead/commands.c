@@ -316,7 +316,8 @@ stats_kernel_path(const struct daemon *d)
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < d->dp.port_count; i++) {
 		const struct dataplane_port *port = &d->dp.ports[i];
-		for (uint32_t link = 0; port->kernel_interface && link <= port->vlan_count; link++) {
+		uint32_t links = port->kernel_interface ? 1 + port->vlan_count : 0;
+		for (uint32_t link = 0; link < links; link++) {
 			struct kernelpath_counters c =
 				kernelpath_counters(d->dp.kernelpath, i, link);
 			json_array_append_new(list,

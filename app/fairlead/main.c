@@ -156,7 +156,8 @@ open_nexthops(struct daemon *d, struct error *err)
 	unsigned count = 0;
 	for (uint32_t i = 0; i < d->dp.port_count; i++) {
 		const struct dataplane_port *port = &d->dp.ports[i];
-		for (uint32_t link = 0; port->kernel_interface && link <= port->vlan_count; link++)
+		uint32_t links = port->kernel_interface ? 1 + port->vlan_count : 0;
+		for (uint32_t link = 0; link < links; link++)
 			ports[count++] = (struct nexthop_port){
 				.ifindex = kernelpath_ifindex(d->dp.kernelpath, i, link),
 				.port = (uint8_t)i,

@@ -4,8 +4,8 @@
  * call to wake it. When nothing has moved for a while it sleeps for a tenth of a millisecond at a
  * time, which costs a few percent of a core and, at worst, that much latency on the first frame.
  *
- * A ring's producers are workers, or the thread and control, and on a box with few cores one may lose its core in the middle
- * of an enqueue. In DPDK's plain multi-producer mode all the others would spin until it is back; in
+ * A ring's producers are workers, or the thread and control, and on a box with few cores one may
+ * lose its core in the middle of an enqueue. In DPDK's plain multi-producer mode all the others would spin until it is back; in
  * relaxed-tail mode (RTS) they go on.
  */
 #include "kernelpath.h"
@@ -42,7 +42,8 @@
 static_assert(RINGS_PER_PORT * RING_FRAMES + QUEUES_PER_INTERFACE * KERNEL_INTERFACE_QUEUE <=
 		      KERNELPATH_FRAMES_PER_PORT,
 	"what the header promises");
-static_assert(QUEUES_PER_INTERFACE * KERNEL_INTERFACE_QUEUE <= KERNELPATH_FRAMES_PER_VLAN, "likewise");
+static_assert(QUEUES_PER_INTERFACE * KERNEL_INTERFACE_QUEUE <= KERNELPATH_FRAMES_PER_VLAN,
+	"for a VLAN too, which uses its port's rings");
 
 /* The untagged frames of a port, or one of its VLANs. */
 struct link {

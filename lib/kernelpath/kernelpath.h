@@ -12,8 +12,8 @@
  *
  * The interface is virtio-user over vhost-net where /dev/vhost-net exists, else net_tap. It exists
  * as long as the daemon does. Rings are multi producer (workers), single consumer (the thread)
- * towards Linux; multi producer (the thread, control), single consumer (one worker) towards the wire. Control frames
- * (ARP, ND, routing protocols) have a ring of their own, emptied first.
+ * towards Linux; multi producer (the thread, control), single consumer (one worker) towards the
+ * wire. Control frames (ARP, ND, routing protocols) have a ring of their own, emptied first.
  *
  * kernelpath_create, _start, _stop, _destroy, _send: control. kernelpath_to_kernel: any worker.
  * kernelpath_from_kernel: the one worker that serves the port.

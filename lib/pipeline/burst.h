@@ -5,7 +5,8 @@
  * are worked on:
  *
  *   net      parse L2 and L3               malformed -> drop
- *   service  VIP? -> parse L4 -> service   not a VIP -> punt; ping, no service -> answer
+ *   service  VIP? -> parse L4 -> service   not a VIP -> punt; ping, no service -> answer;
+ *                                          "who has this VIP?" -> answer
  *   flow     hash, look up; else row, insert
  *   send     next hop, TTL, size           expired, too big -> answer
  *            outer header, Ethernet header -> SENT, to a port
