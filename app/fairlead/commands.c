@@ -39,9 +39,8 @@ status_workers(const struct daemon *d)
 		const struct worker *w = d->dp.workers[i];
 		const struct pipeline_counters *c = d->dp.counters[i];
 		json_array_append_new(list,
-			json_pack("{s:i, s:i, s:I, s:I, s:f}", "cpu", w->cpu, "numa",
-				w->numa_node, "packets",
-				number(counter_read(&c->received.packets)), "bursts",
+			json_pack("{s:i, s:i, s:I, s:I, s:f}", "cpu", w->cpu, "numa", w->numa_node,
+				"packets", number(counter_read(&c->received.packets)), "bursts",
 				number(counter_read(&c->bursts)), "busy_percent",
 				control_busy_percent(d->control, i)));
 	}
@@ -57,17 +56,16 @@ status_ports(const struct daemon *d)
 		char mac[MAC_TEXT_MAX];
 		json_t *vlans = json_array();
 		for (uint32_t v = 0; v < port->vlan_count; v++)
-			json_array_append_new(vlans,
-				json_pack("{s:i, s:s}", "id", port->vlans[v].id, "kernel_interface",
-					port->vlans[v].interface));
+			json_array_append_new(
+				vlans, json_pack("{s:i, s:s}", "id", port->vlans[v].id,
+					       "kernel_interface", port->vlans[v].interface));
 		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s?, s:s?, s:o}", "name", port->name,
-				"device", port->device, "driver", port->driver, "mac",
+			json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s?, s:s?, s:o}", "name",
+				port->name, "device", port->device, "driver", port->driver, "mac",
 				mac_format(&port->mac, mac), "mtu", port->mtu, "link",
 				dataplane_link_is_up(port) ? "up" : "down", "kernel_interface",
 				port->kernel_interface, "kernel_driver",
-				port->kernel_interface ? kernelpath_driver(d->dp.kernelpath)
-						       : NULL,
+				port->kernel_interface ? kernelpath_driver(d->dp.kernelpath) : NULL,
 				"vlans", vlans));
 	}
 	return list;
@@ -89,17 +87,18 @@ command_status(struct daemon *d, json_t *arguments, json_t **result, struct erro
 		number((uint64_t)(flows->bucket_mask + 1) * FLOW_BUCKET_ENTRIES), "live",
 		number(d->sweep.last.live), "resumed", d->flow_report.resumed, "hugetlbfs",
 		d->flow_report.on_hugetlbfs, "bytes", number(d->flow_report.bytes));
-	*result = json_pack("{s:s, s:s, s:i, s:I, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, s:I, s:I, "
-			    "s:I, s:I}",
+	*result = json_pack(
+		"{s:s, s:s, s:i, s:I, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, s:I, s:I, "
+		"s:I, s:I}",
 		"name", config->edge_name, "version", FAIRLEAD_VERSION, "pid", (int)getpid(),
 		"uptime_s", number(mono_ms_between(d->started, now) / 1000), "config_file",
 		config->file, "loaded_s_ago", number(mono_ms_between(d->loaded, now) / 1000),
-		"generation", number(snapshot_generation(d->publish.snapshot)),
-		"oldest_generation", number(publish_oldest_generation(&d->publish)), "polling",
+		"generation", number(snapshot_generation(d->publish.snapshot)), "oldest_generation",
+		number(publish_oldest_generation(&d->publish)), "polling",
 		(int)atomic_load(&d->dp.orders.go), "workers", status_workers(d), "ports",
 		status_ports(d), "flow_table", table, "services", number(config->service_count),
-		"pools", number(config->pool_count), "backends", number(backends),
-		"snapshot_bytes", number(snapshot_bytes(d->publish.snapshot)), "numa_nodes",
+		"pools", number(config->pool_count), "backends", number(backends), "snapshot_bytes",
+		number(snapshot_bytes(d->publish.snapshot)), "numa_nodes",
 		number(d->dp.node_count));
 	return 0;
 }
@@ -129,8 +128,8 @@ command_services(struct daemon *d, json_t *arguments, json_t **result, struct er
 	*result = json_array();
 	for (uint32_t i = 0; i < config->service_count; i++) {
 		const struct config_service *service = &config->services[i];
-		struct stats_traffic t = stats_service(
-			d->stats, snapshot_service_number(d->publish.snapshot, i));
+		struct stats_traffic t =
+			stats_service(d->stats, snapshot_service_number(d->publish.snapshot, i));
 		json_t *vips = json_array();
 		for (uint32_t v = 0; v < service->vip_count; v++) {
 			char text[ADDR_TEXT_MAX];
@@ -249,10 +248,9 @@ flows_by_backend(const struct daemon *d, json_int_t limit)
 		if (flows == 0 || !name)
 			continue;
 		const char *slash = strchr(name, '/');
-		json_array_append_new(list,
-			json_pack("{s:o, s:s, s:I}", "pool",
-				json_stringn(name, (size_t)(slash - name)), "backend", slash + 1,
-				"flows", number(flows)));
+		json_array_append_new(list, json_pack("{s:o, s:s, s:I}", "pool",
+						    json_stringn(name, (size_t)(slash - name)),
+						    "backend", slash + 1, "flows", number(flows)));
 	}
 	return list;
 }
@@ -303,9 +301,9 @@ stats_workers(const struct daemon *d)
 			if (t.packets[e] > 0)
 				json_object_set_new(exits, exit_name((enum exit)e),
 					json_integer(number(t.packets[e])));
-		json_array_append_new(list,
-			json_pack("{s:i, s:I, s:o}", "cpu", d->dp.workers[i]->cpu, "received",
-				number(t.received), "exits", exits));
+		json_array_append_new(
+			list, json_pack("{s:i, s:I, s:o}", "cpu", d->dp.workers[i]->cpu, "received",
+				      number(t.received), "exits", exits));
 	}
 	return list;
 }
@@ -327,8 +325,8 @@ stats_kernel_path(const struct daemon *d)
 						? port->kernel_interface
 						: port->vlans[link - 1].interface,
 					"delivered", number(c.delivered), "delivery_failed",
-					number(c.delivery_failed), "collected",
-					number(c.collected), "ring_full", number(c.ring_full)));
+					number(c.delivery_failed), "collected", number(c.collected),
+					"ring_full", number(c.ring_full)));
 		}
 	}
 	return list;
@@ -341,10 +339,10 @@ stats_ports(const struct daemon *d)
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < d->dp.port_count; i++) {
 		struct dataplane_port_counters c = dataplane_port_counters(&d->dp.ports[i]);
-		json_array_append_new(list,
-			json_pack("{s:s, s:I, s:I, s:I}", "port", d->dp.ports[i].name, "missed",
-				number(c.missed), "errors", number(c.errors), "no_buffer",
-				number(c.no_buffer)));
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:I, s:I}", "port", d->dp.ports[i].name,
+				      "missed", number(c.missed), "errors", number(c.errors),
+				      "no_buffer", number(c.no_buffer)));
 	}
 	return list;
 }
@@ -372,14 +370,15 @@ command_stats(struct daemon *d, json_t *arguments, json_t **result, struct error
 		number(hops.asked), "changed", number(hops.changed), "failed", number(hops.failed),
 		"repairs", number(hops.repairs), "drift", number(hops.drift), "overflows",
 		number(hops.overflows));
-	*result = json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}",
+	*result = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}",
 		"received", number(t.received), "sent", number(t.by_kind[EXIT_KIND_SENT]), "punted",
 		number(t.by_kind[EXIT_KIND_PUNTED]), "answered",
 		number(t.by_kind[EXIT_KIND_ANSWERED]), "dropped",
 		number(t.by_kind[EXIT_KIND_DROPPED]), "identity", left == t.received, "exits",
-		stats_exits(&t), "workers", stats_workers(d), "flow_table", events, "kernel_path", stats_kernel_path(d),
-		"kernel_sent", number(kernel_sent), "kernel_tx_full", number(kernel_tx_full),
-		"ports", stats_ports(d), "next_hops", next_hops);
+		stats_exits(&t), "workers", stats_workers(d), "flow_table", events, "kernel_path",
+		stats_kernel_path(d), "kernel_sent", number(kernel_sent), "kernel_tx_full",
+		number(kernel_tx_full), "ports", stats_ports(d), "next_hops", next_hops);
 	return 0;
 }
 
@@ -435,7 +434,8 @@ command_reload(struct daemon *d, json_t *arguments, json_t **result, struct erro
 	int rc = reload(d, file ? file : d->config_file, &r, err);
 	if (rc == 0)
 		*result = json_pack("{s:I, s:I, s:o, s:o}", "generation", number(r.generation),
-			"took_ms", number(d->load_ms), "changed", plan_lines(r.plan), "warnings", lines_of(r.messages));
+			"took_ms", number(d->load_ms), "changed", plan_lines(r.plan), "warnings",
+			lines_of(r.messages));
 	else
 		*result = r.plan ? plan_lines(r.plan) : lines_of(r.messages);
 	reload_result_free(&r);
@@ -443,8 +443,8 @@ command_reload(struct daemon *d, json_t *arguments, json_t **result, struct erro
 }
 
 int
-commands_handle(void *context, const char *command, json_t *arguments, json_t **result,
-	struct error *err)
+commands_handle(
+	void *context, const char *command, json_t *arguments, json_t **result, struct error *err)
 {
 	static const struct {
 		const char *name;

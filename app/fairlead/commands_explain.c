@@ -130,8 +130,7 @@ tell_backend(const struct daemon *d, json_t *reply, json_t *steps, const struct 
 {
 	const struct config *config = snapshot_config(d->publish.snapshot);
 	uint32_t p, b;
-	if (e->backend == 0 ||
-		!snapshot_find_backend(d->publish.snapshot, e->backend, &p, &b)) {
+	if (e->backend == 0 || !snapshot_find_backend(d->publish.snapshot, e->backend, &p, &b)) {
 		json_object_set_new(reply, "backend", json_null());
 		return;
 	}
@@ -142,8 +141,7 @@ tell_backend(const struct daemon *d, json_t *reply, json_t *steps, const struct 
 	addr_format(&backend->address, address);
 	step(steps, "backend", "%s/%s, %s, %s: %s", pool->name, backend->name, address, state,
 		explain_why_text(e->why));
-	json_t *hop = commands_next_hop(
-		d, snapshot_backend_slot(d->publish.snapshot, p, b));
+	json_t *hop = commands_next_hop(d, snapshot_backend_slot(d->publish.snapshot, p, b));
 	const char *detail = json_string_value(json_object_get(hop, "detail"));
 	step(steps, "next hop", "%s", detail ? detail : "this box");
 	step(steps, "sent by", "%s", pool->forward.mode);
@@ -161,9 +159,8 @@ command_explain(struct daemon *d, json_t *arguments, json_t **result, struct err
 	int rc = read_tuple(arguments, &tuple, err);
 	if (rc < 0)
 		return rc;
-	struct explanation e =
-		pipeline_explain(snapshot_tables(d->publish.snapshot, 0),
-			flow_file_table(d->flow_file), &tuple, flow_tick(mono_now()));
+	struct explanation e = pipeline_explain(snapshot_tables(d->publish.snapshot, 0),
+		flow_file_table(d->flow_file), &tuple, flow_tick(mono_now()));
 	json_t *steps = json_array();
 	json_t *reply = json_pack("{s:o}", "steps", steps);
 	if (!reply)

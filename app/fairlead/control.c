@@ -15,8 +15,8 @@
 #include "metrics.h"
 #include "reload.h"
 
-#define TICK_MS	   1000
-#define RECLAIM_MS 10
+#define TICK_MS	    1000
+#define RECLAIM_MS  10
 #define SOCKET_MODE 0660
 
 /* A worker's time, as of the last tick. */
@@ -109,8 +109,8 @@ on_tick(evutil_socket_t fd, short what, void *context)
 		uint64_t tsc = rte_rdtsc();
 		uint64_t cycles = counter_read(&d->dp.counters[i]->busy_cycles);
 		if (busy->tsc)
-			busy->percent = 100.0 * (double)(cycles - busy->cycles) /
-				(double)(tsc - busy->tsc);
+			busy->percent =
+				100.0 * (double)(cycles - busy->cycles) / (double)(tsc - busy->tsc);
 		busy->cycles = cycles;
 		busy->tsc = tsc;
 	}
@@ -176,8 +176,8 @@ arm(struct daemon *d, struct error *err)
 	c->interrupt = on_signal(d, SIGINT, on_terminate);
 	c->hangup = on_signal(d, SIGHUP, on_hangup);
 	c->go = on_signal(d, SIGUSR1, on_go);
-	c->netlink = event_new(
-		c->loop, nexthop_fd(d->nexthops), EV_READ | EV_PERSIST, on_netlink, d);
+	c->netlink =
+		event_new(c->loop, nexthop_fd(d->nexthops), EV_READ | EV_PERSIST, on_netlink, d);
 	c->tick = every(d, TICK_MS, on_tick);
 	c->sweep = every(d, SWEEP_INTERVAL_MS, on_sweep);
 	c->reclaim = every(d, RECLAIM_MS, on_reclaim);
@@ -221,8 +221,8 @@ control_close(struct daemon *daemon)
 		return;
 	metrics_close(c->metrics);
 	control_socket_close(c->socket);
-	struct event *events[] = {c->terminate, c->interrupt, c->hangup, c->go, c->netlink,
-		c->tick, c->sweep, c->reclaim, c->announce};
+	struct event *events[] = {c->terminate, c->interrupt, c->hangup, c->go, c->netlink, c->tick,
+		c->sweep, c->reclaim, c->announce};
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])
 			event_free(events[i]);

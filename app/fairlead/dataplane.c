@@ -16,9 +16,9 @@
 #include "eal.h"
 #include "log.h"
 
-#define RX_DESCRIPTORS	  1024
-#define TX_DESCRIPTORS	  1024
-#define BUFFER_CACHE	  256
+#define RX_DESCRIPTORS 1024
+#define TX_DESCRIPTORS 1024
+#define BUFFER_CACHE   256
 
 static_assert(RTE_PKTMBUF_HEADROOM >= BUFFER_HEADROOM_MIN, "received frames are plain");
 
@@ -32,9 +32,10 @@ buffers_needed(const struct config *config)
 	for (uint32_t i = 0; i < config->port_count; i++)
 		vlans += config->ports[i].vlan_count;
 	return vlans * KERNELPATH_FRAMES_PER_VLAN +
-		config->port_count * (config->worker_count * per_queue + KERNELPATH_FRAMES_PER_PORT) +
-		config->worker_count * FRAGMENT_HELD_MAX +
-		(config->worker_count + 1) * BUFFER_CACHE * 2;
+	       config->port_count *
+		       (config->worker_count * per_queue + KERNELPATH_FRAMES_PER_PORT) +
+	       config->worker_count * FRAGMENT_HELD_MAX +
+	       (config->worker_count + 1) * BUFFER_CACHE * 2;
 }
 
 /* One buffer holds the largest frame: Ethernet, two VLAN tags, MTU. */
@@ -74,8 +75,8 @@ create_worker(struct dataplane *dp, uint16_t id, uint16_t cpu, struct error *err
 	int numa_node = node_of_cpu(cpu);
 	uint32_t node = find_node(dp, numa_node);
 	if (node == SNAPSHOT_NODES_MAX)
-		return error_set(err, -EINVAL, "workers on more than %d NUMA nodes",
-			SNAPSHOT_NODES_MAX);
+		return error_set(
+			err, -EINVAL, "workers on more than %d NUMA nodes", SNAPSHOT_NODES_MAX);
 	struct arena *arena = arena_create(numa_node);
 	struct worker *worker = arena ? arena_array(arena, 1, sizeof(*worker)) : NULL;
 	struct pipeline_counters *counters =
@@ -97,8 +98,8 @@ create_worker(struct dataplane *dp, uint16_t id, uint16_t cpu, struct error *err
 		return error_set(err, -ENOMEM, "not enough memory for worker %u", id);
 	dp->workers[id] = worker;
 	dp->counters[id] = counters;
-	log_notice("worker %u: CPU %u, NUMA node %d (its buffers, counters and tables are there)", id,
-		cpu, numa_node);
+	log_notice("worker %u: CPU %u, NUMA node %d (its buffers, counters and tables are there)",
+		id, cpu, numa_node);
 	return 0;
 }
 
@@ -125,8 +126,8 @@ check_queues(const struct dataplane *dp, const struct config_port *port,
 	const struct rte_eth_dev_info *info, struct error *err)
 {
 	const char *hint = strstr(info->driver_name, "af_packet")
-		? "; add \",qpairs=N\" to the device"
-		: "; use fewer workers";
+				   ? "; add \",qpairs=N\" to the device"
+				   : "; use fewer workers";
 	if (info->max_rx_queues < dp->worker_count)
 		return error_set(err, -ENOTSUP,
 			"port %s: %u workers need a receive queue each, %s gives %u%s", port->name,
@@ -189,9 +190,8 @@ create_port(struct dataplane *dp, uint32_t i, const struct config *config, struc
 	eal_device_name(wanted->device, device, sizeof(device));
 	port->name = arena_strdup(dp->arena, wanted->name);
 	port->device = arena_strdup(dp->arena, wanted->device);
-	port->kernel_interface = wanted->kernel_interface
-		? arena_strdup(dp->arena, wanted->kernel_interface)
-		: NULL;
+	port->kernel_interface =
+		wanted->kernel_interface ? arena_strdup(dp->arena, wanted->kernel_interface) : NULL;
 	port->mtu = wanted->mtu;
 	port->answers_neighbours = wanted->answer_neighbours;
 	port->vlan_count = wanted->vlan_count;
@@ -227,8 +227,8 @@ create_port(struct dataplane *dp, uint32_t i, const struct config *config, struc
 	struct rte_ether_addr mac;
 	rc = rte_eth_macaddr_get(port->dpdk_port, &mac);
 	if (rc < 0)
-		return error_set(err, rc, "port %s: no MAC address: %s", wanted->name,
-			strerror(-rc));
+		return error_set(
+			err, rc, "port %s: no MAC address: %s", wanted->name, strerror(-rc));
 	memcpy(port->mac.bytes, mac.addr_bytes, sizeof(port->mac.bytes));
 	dp->orders.dpdk_ports[i] = port->dpdk_port;
 	char text[MAC_TEXT_MAX];
@@ -290,13 +290,12 @@ dataplane_create(struct dataplane *dp, const struct config *config, struct error
 {
 	memset(dp, 0, sizeof(*dp));
 	size_t buffer_bytes = (size_t)buffers_needed(config) *
-		(buffer_room(config) + sizeof(struct rte_mbuf) + RTE_CACHE_LINE_SIZE);
+			      (buffer_room(config) + sizeof(struct rte_mbuf) + RTE_CACHE_LINE_SIZE);
 	int rc = eal_start(config, buffer_bytes, err);
 	if (rc < 0)
 		return rc;
 	dp->arena = arena_create(ARENA_ANY_NODE);
-	rc = dp->arena ? create_all(dp, config, err)
-		       : error_set(err, -ENOMEM, "not enough memory");
+	rc = dp->arena ? create_all(dp, config, err) : error_set(err, -ENOMEM, "not enough memory");
 	if (rc < 0)
 		dataplane_destroy(dp);
 	return rc;
@@ -316,8 +315,8 @@ start_port(const struct dataplane_port *port, struct error *err)
 }
 
 int
-dataplane_start(struct dataplane *dp, struct flow_table *flows, struct publish *publish,
-	struct error *err)
+dataplane_start(
+	struct dataplane *dp, struct flow_table *flows, struct publish *publish, struct error *err)
 {
 	dp->orders.publish = publish;
 	for (uint32_t i = 0; i < dp->port_count; i++) {
@@ -386,7 +385,7 @@ dataplane_link_is_up(const struct dataplane_port *port)
 {
 	struct rte_eth_link link;
 	return rte_eth_link_get_nowait(port->dpdk_port, &link) == 0 &&
-		link.link_status == RTE_ETH_LINK_UP;
+	       link.link_status == RTE_ETH_LINK_UP;
 }
 
 struct dataplane_port_counters

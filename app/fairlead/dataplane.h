@@ -51,8 +51,8 @@ int dataplane_create(struct dataplane *dp, const struct config *config, struct e
 
 /* Gives the workers what they read, starts the ports and the kernel path's thread and launches the workers, which wait for
  * orders.go. */
-int dataplane_start(struct dataplane *dp, struct flow_table *flows, struct publish *publish,
-	struct error *err);
+int dataplane_start(
+	struct dataplane *dp, struct flow_table *flows, struct publish *publish, struct error *err);
 
 /* Workers, kernel path and ports end, in this order. */
 void dataplane_stop(struct dataplane *dp);

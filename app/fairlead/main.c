@@ -31,7 +31,8 @@ static const char usage[] =
 	"       fairlead --schema | --reference | --version | --help\n"
 	"\n"
 	"  --config FILE  run with this configuration; SIGHUP reads it again, SIGTERM stops\n"
-	"  --hold         get everything ready, but poll no packet until SIGUSR1 (to replay captures)\n"
+	"  --hold         get everything ready, but poll no packet until SIGUSR1 (to replay "
+	"captures)\n"
 	"  --verbose      log more\n"
 	"  --check FILE   validate only: no root, no DPDK, no side effects; exit 0 or 1\n"
 	"  --print        with --check: print the configuration with every default filled in\n"
@@ -126,13 +127,14 @@ open_flow_file(struct daemon *d, const struct config *config, struct error *err)
 		.path = wanted->path,
 		.capacity = wanted->capacity,
 		.key_check = flow_key_check(&d->base.key),
-		.timeouts.ticks = {
-			[FLOW_SYN] = ticks(wanted->tcp_syn_s),
-			[FLOW_ESTABLISHED] = ticks(wanted->tcp_established_s),
-			[FLOW_CLOSING] = ticks(wanted->tcp_closing_s),
-			[FLOW_DATAGRAM] = ticks(wanted->datagram_s),
-			[FLOW_CLIENT] = ticks(wanted->client_s),
-		},
+		.timeouts.ticks =
+			{
+				[FLOW_SYN] = ticks(wanted->tcp_syn_s),
+				[FLOW_ESTABLISHED] = ticks(wanted->tcp_established_s),
+				[FLOW_CLOSING] = ticks(wanted->tcp_closing_s),
+				[FLOW_DATAGRAM] = ticks(wanted->datagram_s),
+				[FLOW_CLIENT] = ticks(wanted->client_s),
+			},
 		.numa_node = d->dp.node_count == 1 ? d->dp.numa_nodes[0] : ARENA_ANY_NODE,
 	};
 	int rc = flow_file_open(&d->flow_file, &options, &d->flow_report, err);
@@ -140,8 +142,8 @@ open_flow_file(struct daemon *d, const struct config *config, struct error *err)
 		return rc;
 	const struct flow_file_report *report = &d->flow_report;
 	if (report->replaced_why[0])
-		log_warning("flow table %s: a fresh one, since %s", wanted->path,
-			report->replaced_why);
+		log_warning(
+			"flow table %s: a fresh one, since %s", wanted->path, report->replaced_why);
 	log_notice("flow table %s: %s, room for %lu flows, %zu MB on %s", wanted->path,
 		report->resumed ? "resumed" : "new", (unsigned long)wanted->capacity,
 		report->bytes >> 20, report->on_hugetlbfs ? "hugetlbfs" : "tmpfs");
@@ -185,7 +187,7 @@ fill_base(struct daemon *d)
 		};
 		for (uint32_t v = 0; v < port->vlan_count; v++)
 			base->ports[i].vlans[port->vlans[v].id / 64] |= 1ull
-				<< port->vlans[v].id % 64;
+									<< port->vlans[v].id % 64;
 	}
 	memcpy(base->numa_nodes, d->dp.numa_nodes, sizeof(base->numa_nodes));
 	base->node_count = d->dp.node_count;
@@ -220,8 +222,7 @@ climb(struct daemon *d, struct config *config, uint64_t read_ms, struct error *e
 		rc = error_set(err, -ENOMEM, "not enough memory");
 	if (rc == 0)
 		rc = control_open(d, err);
-	return rc == 0 ? dataplane_start(
-				 &d->dp, flow_file_table(d->flow_file), &d->publish, err)
+	return rc == 0 ? dataplane_start(&d->dp, flow_file_table(d->flow_file), &d->publish, err)
 		       : rc;
 }
 

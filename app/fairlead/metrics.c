@@ -52,8 +52,7 @@ render(const struct daemon *d, size_t *bytes)
 {
 	const struct config *config = snapshot_config(d->publish.snapshot);
 	uint32_t backend_count = count_backends(config);
-	struct openmetrics_service *services =
-		calloc(config->service_count + 1, sizeof(*services));
+	struct openmetrics_service *services = calloc(config->service_count + 1, sizeof(*services));
 	struct openmetrics_backend *backends = calloc(backend_count + 1, sizeof(*backends));
 	char *text = NULL;
 	FILE *out = services && backends ? open_memstream(&text, bytes) : NULL;
@@ -70,8 +69,8 @@ render(const struct daemon *d, size_t *bytes)
 			.next_hops_resolved = hops.resolved,
 			.next_hops_unresolved = hops.unresolved,
 		};
-		openmetrics_write(out, d->stats, &gauges, services, config->service_count,
-			backends, backend_count);
+		openmetrics_write(out, d->stats, &gauges, services, config->service_count, backends,
+			backend_count);
 		fclose(out);
 	}
 	free(services);

@@ -26,7 +26,8 @@ put_in_force(struct daemon *d, struct config *config, struct mono began, struct 
 		before ? snapshot_tables(before, 0) : NULL);
 	d->loaded = mono_now();
 	d->load_ms = mono_ms_between(began, d->loaded);
-	log_notice("configuration %lu in force after %lu ms: %u services, %u pools (%u row tables built), %zu KiB",
+	log_notice("configuration %lu in force after %lu ms: %u services, %u pools (%u row tables "
+		   "built), %zu KiB",
 		(unsigned long)generation, (unsigned long)d->load_ms, config->service_count,
 		config->pool_count, rows_built, snapshot_bytes(snapshot) >> 10);
 	return 0;
@@ -70,7 +71,8 @@ reload(struct daemon *daemon, const char *file, struct reload_result *result, st
 	if (result->plan->needs_restart) {
 		config_free(config);
 		return error_set(err, -EBUSY,
-			"%s changes what only a restart can change; the configuration in force stays",
+			"%s changes what only a restart can change; the configuration in force "
+			"stays",
 			file);
 	}
 	rc = put_in_force(daemon, config, began, err);

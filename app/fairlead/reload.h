@@ -25,7 +25,6 @@ void reload_result_free(struct reload_result *result);
 
 /* The first one, at start: no plan, nothing in force before. `config` is the daemon's afterwards; to
  * read it took `read_ms`. */
-int reload_first(
-	struct daemon *daemon, struct config *config, uint64_t read_ms, struct error *err);
+int reload_first(struct daemon *daemon, struct config *config, uint64_t read_ms, struct error *err);
 
 #endif

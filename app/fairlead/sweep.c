@@ -50,8 +50,7 @@ begin_round(struct sweep *sweep)
 static void
 end_round(struct sweep *sweep)
 {
-	registry_sweep_ended(
-		sweep->registry, sweep->current.by_backend, forget, sweep->stats);
+	registry_sweep_ended(sweep->registry, sweep->current.by_backend, forget, sweep->stats);
 	struct flow_census finished = sweep->current;
 	sweep->current = sweep->last;
 	sweep->last = finished;
@@ -65,8 +64,8 @@ sweep_buckets(struct sweep *sweep, const struct tables *tables, struct mono now,
 	struct flow_judge judge = choose_judge(tables);
 	if (count > total - sweep->next_bucket)
 		count = total - sweep->next_bucket;
-	flow_sweep(sweep->flows, sweep->next_bucket, count, flow_tick(now), &judge,
-		&sweep->current);
+	flow_sweep(
+		sweep->flows, sweep->next_bucket, count, flow_tick(now), &judge, &sweep->current);
 	sweep->next_bucket += count;
 	if (sweep->next_bucket == total)
 		end_round(sweep);

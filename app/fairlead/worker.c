@@ -45,8 +45,8 @@ send_in_fragments(struct worker *w, const struct tables *tables, uint32_t place)
 	struct burst *b = &w->burst;
 	struct rte_mbuf *pieces[SPLIT_PIECES_MAX];
 	unsigned count = pipeline_split(&w->pipeline, tables, b, place, pieces);
-	uint16_t sent = rte_eth_tx_burst(w->orders->dpdk_ports[b->out_port[place]], w->id, pieces,
-		(uint16_t)count);
+	uint16_t sent = rte_eth_tx_burst(
+		w->orders->dpdk_ports[b->out_port[place]], w->id, pieces, (uint16_t)count);
 	if (count == 0)
 		b->exit[place] = EXIT_DROP_NO_BUFFER;
 	else if (sent < count)
@@ -78,8 +78,8 @@ hold(struct worker *w, uint8_t port, uint32_t place)
 		[FRAGMENT_TOO_MANY_OF_ONE] = EXIT_DROP_FRAGMENT_TOO_MANY,
 	};
 	struct burst *b = &w->burst;
-	b->exit[place] = (uint8_t)exits[fragment_hold(w->fragments, b->mbufs[place],
-		b->hash[place], port, w->pipeline.now)];
+	b->exit[place] = (uint8_t)exits[fragment_hold(
+		w->fragments, b->mbufs[place], b->hash[place], port, w->pipeline.now)];
 	if (b->exit[place] != EXIT_HELD)
 		rte_pktmbuf_free(b->mbufs[place]);
 }
@@ -145,8 +145,7 @@ release_fragments(struct worker *w, const struct tables *tables)
 		finish_burst(w, tables, held[i].port);
 	}
 	b->resumed = NULL;
-	unsigned late =
-		fragment_take_expired(w->fragments, w->pipeline.now, held, BURST_MAX);
+	unsigned late = fragment_take_expired(w->fragments, w->pipeline.now, held, BURST_MAX);
 	b->count = late;
 	for (unsigned i = 0; i < late; i++) {
 		b->mbufs[i] = held[i].frame;
@@ -177,8 +176,8 @@ poll_kernel(struct worker *w, uint8_t port)
 	unsigned count = kernelpath_from_kernel(w->orders->kernelpath, port, frames, BURST_MAX);
 	if (count == 0)
 		return;
-	uint16_t sent = rte_eth_tx_burst(
-		w->orders->dpdk_ports[port], w->id, frames, (uint16_t)count);
+	uint16_t sent =
+		rte_eth_tx_burst(w->orders->dpdk_ports[port], w->id, frames, (uint16_t)count);
 	counter_add(&w->pipeline.counters->kernel_sent, sent);
 	if (sent < count) {
 		counter_add(&w->pipeline.counters->kernel_tx_full, count - sent);

@@ -37,7 +37,8 @@ arena_create(int numa_node)
 static struct chunk *
 chunk_map(struct arena *arena, size_t bytes)
 {
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return NULL;
 	/* Before the first touch, so that the pages come from there. */
@@ -62,7 +63,7 @@ arena_alloc(struct arena *arena, size_t bytes, size_t align)
 	if (!chunk || start + bytes > chunk->bytes) {
 		size_t need = bytes + sizeof(*chunk) + align;
 		size_t size = need > CHUNK_BYTES ? (need + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1)
-						  : CHUNK_BYTES;
+						 : CHUNK_BYTES;
 		chunk = chunk_map(arena, size);
 		if (!chunk)
 			return NULL;
@@ -70,9 +71,11 @@ arena_alloc(struct arena *arena, size_t bytes, size_t align)
 	}
 	chunk->used = start + bytes;
 	if (bytes >= POPULATE_BYTES) {
-		char *first = (char *)((uintptr_t)((char *)chunk + start) & ~(uintptr_t)(PAGE_BYTES - 1));
+		char *first =
+			(char *)((uintptr_t)((char *)chunk + start) & ~(uintptr_t)(PAGE_BYTES - 1));
 		/* Kernels before 5.14 do not know how; then they come by faults. */
-		madvise(first, (size_t)((char *)chunk + start + bytes - first), MADV_POPULATE_WRITE);
+		madvise(first, (size_t)((char *)chunk + start + bytes - first),
+			MADV_POPULATE_WRITE);
 	}
 	return (char *)chunk + start;
 }

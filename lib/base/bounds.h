@@ -12,7 +12,7 @@
 #define BACKENDS_MAX 65535
 /* Services and pools are counted per worker in arrays of this length. */
 #define SERVICES_MAX 16384
-#define POOLS_MAX 16384
+#define POOLS_MAX    16384
 /* A VIP entry counts its port ranges in 16 bits. */
 #define PORT_RANGES_PER_VIP_MAX 65535
 
@@ -48,6 +48,6 @@
 
 /* Control socket: one request is one line. */
 #define CONTROL_REQUEST_BYTES_MAX (64u << 10)
-#define CONTROL_CLIENTS_MAX 32
+#define CONTROL_CLIENTS_MAX	  32
 
 #endif

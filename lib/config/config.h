@@ -114,8 +114,8 @@ struct config_punt {
 };
 
 struct config_icmp {
-	uint32_t echo_pps;   /* pings to VIPs that are answered */
-	uint32_t errors_pps; /* errors that are sent; 0: none */
+	uint32_t echo_pps;	 /* pings to VIPs that are answered */
+	uint32_t errors_pps;	 /* errors that are sent; 0: none */
 	uint32_t neighbours_pps; /* that are told where a VIP is */
 };
 

@@ -8,9 +8,9 @@
 #include "config.h"
 #include "schema_fields.h"
 
-#define SOCKET_LEN_MAX	  ((int)sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
-#define URL_PATH_LEN_MAX  1023
-#define ENDPOINT_LEN_MAX  64
+#define SOCKET_LEN_MAX	 ((int)sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+#define URL_PATH_LEN_MAX 1023
+#define ENDPOINT_LEN_MAX 64
 /* More than any one service has; the sum over all is semantics.c's business. */
 #define VIPS_PER_SERVICE_MAX 65535
 
@@ -42,7 +42,6 @@ static const struct field edge_fields[] = {
 	{0},
 };
 static const struct object edge_object = {edge_fields};
-
 
 static const struct field health_fields[] = {
 	{

@@ -3,8 +3,8 @@
 #include "schema_fields.h"
 
 #define DEVICE_LEN_MAX 1023
-#define VLAN_ID_MIN 1
-#define VLAN_ID_MAX 4094 /* 0 is "no VLAN", 4095 is reserved */
+#define VLAN_ID_MIN    1
+#define VLAN_ID_MAX    4094 /* 0 is "no VLAN", 4095 is reserved */
 /* Ages in the flow table are counted in ticks of 4 s and may not wrap. */
 #define FLOW_TIMEOUT_MIN_S 4
 #define FLOW_TIMEOUT_MAX_S 7440
@@ -22,7 +22,8 @@ static const struct field vlan_fields[] = {
 	{
 		.key = "kernel_interface",
 		.type = &type_interface,
-		.meaning = "Interface that this VLAN has in Linux, made by the daemon; frames on it carry "
+		.meaning = "Interface that this VLAN has in Linux, made by the daemon; frames on "
+			   "it carry "
 			   "no tag.",
 		.required = true,
 		.max = INTERFACE_LEN_MAX,
@@ -72,8 +73,10 @@ static const struct field port_fields[] = {
 	{
 		.key = "vlans",
 		.type = &type_array,
-		.meaning = "VLANs of this port that are served like untagged frames, on the way in and "
-			   "out. Frames of others go to the port's `kernel_interface`, which is needed.",
+		.meaning = "VLANs of this port that are served like untagged frames, on the way in "
+			   "and "
+			   "out. Frames of others go to the port's `kernel_interface`, which is "
+			   "needed.",
 		.min = 0,
 		.max = VLANS_PER_PORT_MAX,
 		.element = &vlan_element,

@@ -46,7 +46,8 @@ static const struct field forward_fields[] = {
 		.type = &type_choice_name,
 		.meaning =
 			"Way to the backends: `l2` writes their MAC address (same segment), "
-			"`kernel` hands to Linux on this box; the others wrap the packet: `ipip` in IP (RFC 2003, 2473, 4213), "
+			"`kernel` hands to Linux on this box; the others wrap the packet: `ipip` "
+			"in IP (RFC 2003, 2473, 4213), "
 			"`gre` in GRE (RFC 2784), `gue` in UDP (draft-ietf-intarea-gue), `vxlan` "
 			"in an Ethernet frame in UDP (RFC 7348). A field below that its mode does "
 			"not have is an error.",

@@ -69,8 +69,7 @@ struct encap {
 	void (*wrap)(struct encap_packet *packet, const struct encap_target *target);
 };
 
-extern const struct encap encap_l2, encap_ipip, encap_gre, encap_gue, encap_vxlan,
-	encap_kernel;
+extern const struct encap encap_l2, encap_ipip, encap_gre, encap_gue, encap_vxlan, encap_kernel;
 
 /* NULL-terminated, in the order in which documentation lists them. */
 extern const struct encap *const encap_all[];

@@ -355,8 +355,7 @@ create_path(struct path *path, unsigned port, const struct kernelpath_port *want
 
 /* DPDK numbers its devices up to a limit of its build. */
 static int
-check_device_count(
-	const struct kernelpath_port *ports, unsigned port_count, struct error *err)
+check_device_count(const struct kernelpath_port *ports, unsigned port_count, struct error *err)
 {
 	unsigned interfaces = 0, devices = rte_eth_dev_count_avail();
 	for (unsigned i = 0; i < port_count; i++)
@@ -437,8 +436,8 @@ kernelpath_from_kernel(
 }
 
 bool
-kernelpath_send(struct kernelpath *kp, unsigned port, unsigned link, const uint8_t *frame,
-	uint32_t length)
+kernelpath_send(
+	struct kernelpath *kp, unsigned port, unsigned link, const uint8_t *frame, uint32_t length)
 {
 	struct path *path = &kp->paths[port];
 	struct rte_mbuf *m = link < path->link_count ? rte_pktmbuf_alloc(kp->pool) : NULL;

@@ -82,8 +82,8 @@ unsigned kernelpath_from_kernel(
 
 /* A frame of our own to the wire, after what Linux has sent. False if there is no room for it now, or
  * the port has no kernel path. */
-bool kernelpath_send(struct kernelpath *kp, unsigned port, unsigned link, const uint8_t *frame,
-	uint32_t length);
+bool kernelpath_send(
+	struct kernelpath *kp, unsigned port, unsigned link, const uint8_t *frame, uint32_t length);
 
 /* Written by the thread alone, read by anyone. */
 struct kernelpath_counters {

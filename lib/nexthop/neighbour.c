@@ -31,7 +31,8 @@ neighbour_read(const struct nlmsghdr *message, struct neighbour_report *report)
 	};
 	bool has_address = false;
 	const struct nlattr *attr;
-	netlink_for_each_attr(attr, message, sizeof(*ndm)) {
+	netlink_for_each_attr(attr, message, sizeof(*ndm))
+	{
 		const uint8_t *bytes = mnl_attr_get_payload(attr);
 		size_t length = mnl_attr_get_payload_len(attr);
 		uint16_t type = mnl_attr_get_type(attr);

@@ -54,7 +54,8 @@ read_answer(const struct nlmsghdr *message, void *context)
 	if (route->verdict != ROUTE_UNICAST)
 		return;
 	const struct nlattr *attr;
-	netlink_for_each_attr(attr, message, sizeof(*rtm)) {
+	netlink_for_each_attr(attr, message, sizeof(*rtm))
+	{
 		const uint8_t *bytes = mnl_attr_get_payload(attr);
 		size_t length = mnl_attr_get_payload_len(attr);
 		switch (mnl_attr_get_type(attr)) {
@@ -143,10 +144,9 @@ effect_of_route(const struct nlmsghdr *message, struct ip_prefix *changed)
 		return ROUTE_EFFECT_NONE;
 	changed->len = rtm->rtm_dst_len;
 	const struct nlattr *attr;
-	netlink_for_each_attr(attr, message, sizeof(*rtm))
-		if (mnl_attr_get_type(attr) == RTA_DST)
-			read_address(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr),
-				rtm->rtm_family, &changed->addr);
+	netlink_for_each_attr(attr, message, sizeof(*rtm)) if (mnl_attr_get_type(attr) == RTA_DST)
+		read_address(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr),
+			rtm->rtm_family, &changed->addr);
 	return ROUTE_EFFECT_PREFIX;
 }
 

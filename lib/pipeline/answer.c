@@ -10,8 +10,7 @@
  * buffer is too short for it, which those of a port are not: they hold 1,500 bytes and more behind
  * their headroom. */
 static bool
-replace_frame(
-	struct rte_mbuf *m, const struct packet *pk, const uint8_t *frame, uint32_t length)
+replace_frame(struct rte_mbuf *m, const struct packet *pk, const uint8_t *frame, uint32_t length)
 {
 	const uint32_t macs = 2 * sizeof(struct mac_addr);
 	const uint32_t tag_bytes = pk->vlan_tags * (uint32_t)sizeof(struct wire_vlan);

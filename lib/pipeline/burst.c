@@ -42,12 +42,11 @@ punt(struct pipeline *p, const struct tables *t, uint8_t port, const struct burs
 	bool is_ip)
 {
 	struct rte_mbuf *m = b->mbufs[i];
-	enum exit exit = answer_neighbour(
-		&p->answer, t, port, m, &b->packets[i], is_ip, p->now);
+	enum exit exit = answer_neighbour(&p->answer, t, port, m, &b->packets[i], is_ip, p->now);
 	if (exit != EXIT_PENDING)
 		return exit;
-	return punt_exit(&p->punt, t, port, frame_of(b, i), m->data_len, m->pkt_len,
-		&b->packets[i], is_ip, p->now);
+	return punt_exit(&p->punt, t, port, frame_of(b, i), m->data_len, m->pkt_len, &b->packets[i],
+		is_ip, p->now);
 }
 
 static enum exit
@@ -109,8 +108,8 @@ follow_quote(const struct tables *t, struct burst *b, uint32_t i, const struct s
 		[ICMP_QUOTE_OF_ICMP] = EXIT_DROP_ICMP_QUOTE_FOREIGN,
 	};
 	struct icmp_flow flow;
-	enum icmp_quote quote = icmp_read_quote(
-		frame_of(b, i), b->mbufs[i]->data_len, &b->packets[i], &flow);
+	enum icmp_quote quote =
+		icmp_read_quote(frame_of(b, i), b->mbufs[i]->data_len, &b->packets[i], &flow);
 	if (quote != ICMP_QUOTE_OK)
 		return refused[quote];
 	uint16_t service = service_table_port(&t->services, vip, flow.proto, flow.vip_port);
@@ -148,9 +147,8 @@ take_icmp(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t 
 static enum exit
 follow_first_fragment(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i)
 {
-	struct fragment_note note = b->resumed
-		? *b->resumed
-		: fragment_note_find(p->notes, b->hash[i], p->tick);
+	struct fragment_note note =
+		b->resumed ? *b->resumed : fragment_note_find(p->notes, b->hash[i], p->tick);
 	if (note.backend == 0 || note.service >= t->service_limit ||
 		!tables_backend(t, note.backend, note.generation))
 		return EXIT_HELD;
@@ -160,8 +158,7 @@ follow_first_fragment(struct pipeline *p, const struct tables *t, struct burst *
 }
 
 static void
-note_first_fragment(
-	struct pipeline *p, const struct tables *t, const struct burst *b, uint32_t i)
+note_first_fragment(struct pipeline *p, const struct tables *t, const struct burst *b, uint32_t i)
 {
 	const struct fragment_note note = {
 		.backend = b->backend[i],
@@ -217,8 +214,8 @@ stage_service(struct pipeline *p, const struct tables *t, uint8_t port, struct b
 		const struct packet *pk = &b->packets[i];
 		const struct service_entry *vip = service_table_vip(&t->services, &pk->dst);
 		b->exit[i] = (uint8_t)(!vip || !vlan_is_served(&t->ports[port], frame_of(b, i), pk)
-				? punt(p, t, port, b, i, true)
-				: find_service(p, t, port, b, i, vip));
+					       ? punt(p, t, port, b, i, true)
+					       : find_service(p, t, port, b, i, vip));
 		if (b->exit[i] == EXIT_PENDING && b->backend[i] == 0 &&
 			t->service[b->service[i]].affinity != TABLES_AFFINITY_NONE)
 			flow_prefetch(p->flows, b->hash[i]);
@@ -237,10 +234,11 @@ stage_flow(struct pipeline *p, const struct tables *t, struct burst *b)
 		if (b->exit[i] != EXIT_PENDING || b->backend[i] != 0)
 			continue;
 		const struct tables_service *service = &t->service[b->service[i]];
-		struct choice choice = b->quotes[i]
-			? choose_without_trace(p->flows, t, service, b->hash[i], p->tick)
-			: choose_backend(p->flows, t, &judge, service, &b->packets[i],
-				  frame_of(b, i), b->hash[i], p->tick);
+		struct choice choice =
+			b->quotes[i]
+				? choose_without_trace(p->flows, t, service, b->hash[i], p->tick)
+				: choose_backend(p->flows, t, &judge, service, &b->packets[i],
+					  frame_of(b, i), b->hash[i], p->tick);
 		b->backend[i] = choice.backend;
 		b->new_flow[i] = choice.new_flow;
 		for (uint32_t e = 0; e < choice.event_count; e++)
@@ -278,7 +276,7 @@ send_packet(struct pipeline *p, const struct tables *t, struct burst *b, uint32_
 	const struct tables_backend *backend = &t->backends[b->backend[i]];
 	if (__builtin_expect(!backend->encap->wrap, 0))
 		return t->ports[b->out_port[i]].has_kernel_path ? EXIT_PUNTED_SERVICE
-								 : EXIT_DROP_NO_KERNEL_PATH;
+								: EXIT_DROP_NO_KERNEL_PATH;
 	uint64_t slot = atomic_load_explicit(&t->slots[backend->slot], memory_order_acquire);
 	if (!l2_slot_resolved(slot))
 		return EXIT_DROP_NEXT_HOP;
@@ -316,7 +314,8 @@ stage_send(struct pipeline *p, const struct tables *t, struct burst *b)
 {
 	for (uint32_t i = 0; i < b->count; i++)
 		if (b->exit[i] == EXIT_PENDING)
-			__builtin_prefetch((const void *)&t->slots[t->backends[b->backend[i]].slot]);
+			__builtin_prefetch(
+				(const void *)&t->slots[t->backends[b->backend[i]].slot]);
 	for (uint32_t i = 0; i < b->count; i++)
 		if (b->exit[i] == EXIT_PENDING)
 			b->exit[i] = (uint8_t)send_packet(p, t, b, i);

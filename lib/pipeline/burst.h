@@ -39,7 +39,7 @@
 struct pipeline {
 	struct pipeline_counters *counters;
 	struct flow_table *flows;
-	struct rte_mempool *pool;	/* or NULL */
+	struct rte_mempool *pool;     /* or NULL */
 	struct fragment_notes *notes; /* shared by all workers */
 	struct punt_meter punt;
 	struct answer_meter answer;
@@ -61,7 +61,8 @@ struct burst {
 	uint16_t service[BURST_MAX];	  /* SERVICE_NONE until it is known */
 	uint16_t backend[BURST_MAX];	  /* 0 until it is known */
 	bool new_flow[BURST_MAX];
-	bool quotes[BURST_MAX]; /* an ICMP error: hash and service are those of the flow it quotes */
+	bool quotes
+		[BURST_MAX]; /* an ICMP error: hash and service are those of the flow it quotes */
 	uint8_t flow_events[FLOW_EVENT_COUNT];
 	uint64_t hash[BURST_MAX];
 	struct packet packets[BURST_MAX];
@@ -70,8 +71,8 @@ struct burst {
 /* Takes `burst`, received on `port`, through all stages; afterwards every exit is set, and frames
  * whose exit is SENT or ANSWERED_* are ready for the wire. Frames that are punted are as they were
  * received. A frame that was not plain may have been replaced by a copy in burst->mbufs. */
-void pipeline_burst(struct pipeline *pipeline, const struct tables *tables, uint8_t port,
-	struct burst *burst);
+void pipeline_burst(
+	struct pipeline *pipeline, const struct tables *tables, uint8_t port, struct burst *burst);
 
 /* For place `i`, whose exit is SENT_IN_FRAGMENTS: the frames to send to its out_port (split.h). The
  * original stays to be freed. 0: it is EXIT_DROP_NO_BUFFER. */

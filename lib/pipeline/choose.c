@@ -70,7 +70,7 @@ static inline bool
 begins_anew(const struct flow_entry *entry, const struct packet *pk)
 {
 	return entry->state == FLOW_CLOSING &&
-		(pk->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+	       (pk->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
 static enum flow_event
@@ -106,10 +106,10 @@ choose_new(struct flow_table *flows, const struct tables *tables, const struct f
 	if (state != FLOW_CLIENT && pk->proto == IPPROTO_TCP && (pk->tcp_flags & TCP_RST))
 		return choice;
 	struct flow_entry winner, entry = {
-		.backend = choice.backend,
-		.state = state,
-		.generation = tables->backends[choice.backend].generation,
-	};
+					  .backend = choice.backend,
+					  .state = state,
+					  .generation = tables->backends[choice.backend].generation,
+				  };
 	enum flow_inserted inserted = flow_insert(flows, hash, entry, tick, judge, &winner);
 	choice.events[choice.event_count++] = (uint8_t)event_of(inserted);
 	choice.new_flow = inserted != FLOW_UPDATED;

@@ -30,8 +30,8 @@ struct choice {
 };
 
 static inline uint64_t
-choose_hash(const struct flow_key *key, const struct tables_service *service,
-	const struct packet *pk)
+choose_hash(
+	const struct flow_key *key, const struct tables_service *service, const struct packet *pk)
 {
 	if (service->affinity == TABLES_AFFINITY_CLIENT)
 		return flow_hash_client(key, &pk->src, service->salt);

@@ -53,7 +53,7 @@ enum flow_event {
 #define FLOW_EVENT_ENUM(enumerator, name, text) FLOW_EVENT_##enumerator,
 	FLOW_EVENTS(FLOW_EVENT_ENUM)
 #undef FLOW_EVENT_ENUM
-	FLOW_EVENT_COUNT,
+		FLOW_EVENT_COUNT,
 };
 
 struct service_counters {
@@ -66,9 +66,9 @@ struct pipeline_counters {
 	struct traffic received;
 	struct traffic exits[EXIT_COUNT];
 	counter flow_events[FLOW_EVENT_COUNT];
-	counter bursts;	    /* that were not empty */
-	counter polls;	    /* of all ports, empty ones too */
-	counter busy_cycles; /* of the TSC, in polls that found packets */
+	counter bursts;		/* that were not empty */
+	counter polls;		/* of all ports, empty ones too */
+	counter busy_cycles;	/* of the TSC, in polls that found packets */
 	counter kernel_sent;	/* frames from Linux and from control that a port took */
 	counter kernel_tx_full; /* … and that it had no room for */
 	struct service_counters services[SERVICES_MAX];

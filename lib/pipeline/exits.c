@@ -6,11 +6,11 @@ static const struct {
 	const char *meaning;
 	enum exit_kind kind;
 } exits[EXIT_COUNT] = {
-#define EXIT_ROW(enumerator, name, kind, text) \
+#define EXIT_ROW(enumerator, name, kind, text)                                                     \
 	[EXIT_##enumerator] = {#name, text, EXIT_KIND_##kind},
 	EXITS(EXIT_ROW)
 #undef EXIT_ROW
-#define EXIT_ROW(enumerator, name, text) \
+#define EXIT_ROW(enumerator, name, text)                                                           \
 	[EXIT_DROP_##enumerator] = {"drop_" #name, text, EXIT_KIND_DROPPED},
 		PARSE_DROPS(EXIT_ROW)
 #undef EXIT_ROW

@@ -56,7 +56,6 @@ enum exit_kind {
 	X(DROP_PUNT_METERED, drop_punt_metered, DROPPED, "over the rate at which Linux is handed packets") \
 	X(DROP_PUNT_FULL, drop_punt_full, DROPPED, "the queue towards Linux is full") \
 	X(DROP_NO_KERNEL_PATH, drop_no_kernel_path, DROPPED, "not for a VIP, and the port has no kernel interface")
-/* clang-format on */
 
 enum exit {
 #define EXIT_ENUM(enumerator, name, kind, text) EXIT_##enumerator,
@@ -69,13 +68,14 @@ enum exit {
 	EXIT_PENDING = EXIT_COUNT, /* has not left yet */
 	EXIT_HELD,		   /* a fragment that waits for its first: it will come again */
 };
+/* clang-format on */
 
 /* The exit of a packet that the parser refused. (Frames are made contiguous before they are parsed.) */
 static inline enum exit
 exit_of_parse(enum parse_result result)
 {
 	static_assert((int)EXIT_COUNT - EXIT_DROP_ETHER_TRUNCATED ==
-			(int)PARSE_DROP_PORT_ZERO - PARSE_DROP_ETHER_TRUNCATED + 1,
+			      (int)PARSE_DROP_PORT_ZERO - PARSE_DROP_ETHER_TRUNCATED + 1,
 		"one exit for each reason of the parser, in its order");
 	return (enum exit)(EXIT_DROP_ETHER_TRUNCATED + (int)result - PARSE_DROP_ETHER_TRUNCATED);
 }

@@ -15,11 +15,11 @@
 enum explain_why {
 	EXPLAIN_NOT_A_VIP,
 	EXPLAIN_NO_SERVICE,
-	EXPLAIN_BY_ENTRY,      /* the flow table remembers it */
-	EXPLAIN_BY_ROW,	       /* no entry: the row table decides */
-	EXPLAIN_OWNER_GONE,    /* an entry, but its backend left: the row table decides */
-	EXPLAIN_NO_AFFINITY,   /* the row table decides for every packet */
-	EXPLAIN_NOBODY,	       /* the pool takes no new flows */
+	EXPLAIN_BY_ENTRY,    /* the flow table remembers it */
+	EXPLAIN_BY_ROW,	     /* no entry: the row table decides */
+	EXPLAIN_OWNER_GONE,  /* an entry, but its backend left: the row table decides */
+	EXPLAIN_NO_AFFINITY, /* the row table decides for every packet */
+	EXPLAIN_NOBODY,	     /* the pool takes no new flows */
 };
 
 struct explain_tuple {

@@ -14,8 +14,8 @@
 #define PROTO_OSPF 89
 #define PROTO_VRRP 112
 
-#define PORT_BGP	   179
-#define PORT_BFD	   3784 /* RFC 5881, 4 */
+#define PORT_BGP	  179
+#define PORT_BFD	  3784 /* RFC 5881, 4 */
 #define PORT_BFD_MULTIHOP 4784 /* RFC 5883, 5 */
 
 #define ND_FIRST 133 /* router solicitation, RFC 4861, 4 */
@@ -52,15 +52,15 @@ is_ip_control(const uint8_t *frame, uint32_t available, uint32_t frame_length, s
 }
 
 enum exit
-punt_exit(struct punt_meter *meter, const struct tables *tables, uint8_t port,
-	const uint8_t *frame, uint32_t available, uint32_t frame_length, const struct packet *pk,
-	bool is_ip, struct mono now)
+punt_exit(struct punt_meter *meter, const struct tables *tables, uint8_t port, const uint8_t *frame,
+	uint32_t available, uint32_t frame_length, const struct packet *pk, bool is_ip,
+	struct mono now)
 {
 	if (!tables->ports[port].has_kernel_path)
 		return EXIT_DROP_NO_KERNEL_PATH;
 	bool control = vlan_is_served(&tables->ports[port], frame, pk) &&
-		(is_ip ? is_ip_control(frame, available, frame_length, *pk)
-		       : is_link_control(frame, pk));
+		       (is_ip ? is_ip_control(frame, available, frame_length, *pk)
+			      : is_link_control(frame, pk));
 	struct token_bucket *bucket = control ? &meter->control[port] : &meter->other[port];
 	uint32_t rate = control ? tables->punt_control_pps : tables->punt_other_pps;
 	if (!token_bucket_take(bucket, rate, now))

@@ -29,8 +29,8 @@ wrap_packet(struct rte_mbuf *m, uint8_t *l3, uint16_t l3_length, uint8_t family,
 		.entropy = entropy,
 	};
 	backend->encap->wrap(&packet, &backend->target);
-	uint8_t *start = l2_write(
-		packet.outer, slot, src, encap_ethertype(&packet, &backend->target));
+	uint8_t *start =
+		l2_write(packet.outer, slot, src, encap_ethertype(&packet, &backend->target));
 	m->data_off = (uint16_t)(start - (uint8_t *)m->buf_addr);
 	m->data_len = (uint16_t)(l3 + l3_length - start);
 	m->pkt_len = m->data_len;

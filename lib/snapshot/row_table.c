@@ -29,8 +29,8 @@ row_table_build(const struct rows_member *members, size_t member_count, uint32_t
 	for (uint32_t i = 0; i < node_count; i++) {
 		table->nodes[i].arena = arena_create(numa_nodes[i]);
 		if (table->nodes[i].arena)
-			table->nodes[i].rows = arena_array(
-				table->nodes[i].arena, row_count, sizeof(uint16_t));
+			table->nodes[i].rows =
+				arena_array(table->nodes[i].arena, row_count, sizeof(uint16_t));
 		if (!table->nodes[i].rows) {
 			row_table_release(table);
 			return NULL;

@@ -16,7 +16,8 @@ struct held_backend {
 
 struct held_pool {
 	struct row_table *rows;
-	struct held_backend *backends; /* as many as the configuration has, acquired from the front */
+	struct held_backend
+		*backends; /* as many as the configuration has, acquired from the front */
 	uint32_t acquired;
 };
 
@@ -212,8 +213,7 @@ static int
 build_services(struct snapshot *s, struct tables *t, struct arena *arena, struct error *err)
 {
 	const struct config *config = s->config;
-	struct tables_service *services =
-		arena_array(arena, s->service_limit, sizeof(*services));
+	struct tables_service *services = arena_array(arena, s->service_limit, sizeof(*services));
 	if (!services)
 		return out_of_memory(err);
 	for (uint32_t i = 0; i < config->service_count; i++) {
@@ -267,8 +267,8 @@ build_backends(struct snapshot *s, struct tables *t, struct arena *arena, struct
 		for (uint32_t b = 0; b < pool->backend_count; b++) {
 			if (pool->backends[b].state == BACKEND_DISABLED)
 				continue;
-			int rc = build_backend(s, pool, p, b,
-				&backends[s->pools[p].backends[b].index], err);
+			int rc = build_backend(
+				s, pool, p, b, &backends[s->pools[p].backends[b].index], err);
 			if (rc < 0)
 				return rc;
 		}
@@ -321,9 +321,8 @@ build_all(struct snapshot *s, const struct snapshot *previous, struct error *err
 {
 	int rc = 0;
 	s->arena = arena_create(ARENA_ANY_NODE);
-	s->pools = s->arena
-		? arena_array(s->arena, s->config->pool_count, sizeof(*s->pools))
-		: NULL;
+	s->pools =
+		s->arena ? arena_array(s->arena, s->config->pool_count, sizeof(*s->pools)) : NULL;
 	if (!s->pools)
 		return out_of_memory(err);
 	for (uint32_t p = 0; p < s->config->pool_count && rc == 0; p++) {
@@ -341,8 +340,8 @@ build_all(struct snapshot *s, const struct snapshot *previous, struct error *err
 }
 
 int
-snapshot_build(struct snapshot **snapshot, const struct snapshot_base *base,
-	struct config *config, const struct snapshot *previous, struct error *err)
+snapshot_build(struct snapshot **snapshot, const struct snapshot_base *base, struct config *config,
+	const struct snapshot *previous, struct error *err)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
 	if (!s) {
@@ -430,8 +429,7 @@ snapshot_backend_slot(const struct snapshot *s, uint32_t pool, uint32_t backend)
 }
 
 bool
-snapshot_find_backend(
-	const struct snapshot *s, uint16_t index, uint32_t *pool, uint32_t *backend)
+snapshot_find_backend(const struct snapshot *s, uint16_t index, uint32_t *pool, uint32_t *backend)
 {
 	if (index >= s->place_count || !s->places[index].used)
 		return false;

@@ -28,8 +28,7 @@ write_exits(FILE *out, const struct totals *totals)
 	family(out, "exit_packets", "counter",
 		"Packets by the way they left; their sum is received_packets.");
 	for (int i = 0; i < EXIT_COUNT; i++)
-		fprintf(out,
-			"fairlead_exit_packets_total{exit=\"%s\",kind=\"%s\"} %" PRIu64 "\n",
+		fprintf(out, "fairlead_exit_packets_total{exit=\"%s\",kind=\"%s\"} %" PRIu64 "\n",
 			exit_name((enum exit)i), exit_kind_name(exit_kind((enum exit)i)),
 			totals->packets[i]);
 	family(out, "flow_events", "counter", "What happened at the flow table.");

@@ -32,8 +32,7 @@ struct openmetrics_gauges {
 /* Writes everything, "# EOF" included. */
 void openmetrics_write(FILE *out, const struct stats *stats,
 	const struct openmetrics_gauges *gauges, const struct openmetrics_service *services,
-	uint32_t service_count, const struct openmetrics_backend *backends,
-	uint32_t backend_count);
+	uint32_t service_count, const struct openmetrics_backend *backends, uint32_t backend_count);
 
 #define OPENMETRICS_CONTENT_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 

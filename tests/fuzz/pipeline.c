@@ -161,8 +161,10 @@ make_world(void)
 	w->tables.backend_limit = BACKENDS;
 	w->tables.slots = w->slots;
 	w->tables.port_count = 2;
-	w->tables.ports[0] = (struct tables_port){
-		.mac = port_macs[0], .mtu = 1500, .has_kernel_path = true, .answers_neighbours = true};
+	w->tables.ports[0] = (struct tables_port){.mac = port_macs[0],
+		.mtu = 1500,
+		.has_kernel_path = true,
+		.answers_neighbours = true};
 	w->tables.ports[1] = (struct tables_port){.mac = port_macs[1], .mtu = 1280};
 	w->tables.service_limit = SERVICES;
 	w->tables.icmp_echo_pps = 1000;

@@ -263,7 +263,8 @@ refusals(void)
 static void
 interfaces(void)
 {
-	check(kernelpath_ifindex(kp, 0, KERNELPATH_UNTAGGED) == if_nametoindex("kp0") && if_nametoindex("kp0") != 0,
+	check(kernelpath_ifindex(kp, 0, KERNELPATH_UNTAGGED) == if_nametoindex("kp0") &&
+			if_nametoindex("kp0") != 0,
 		"interface is made: by %s", kernelpath_driver(kp));
 	check_command(
 		"MAC of the port", "ip link show kp0 | grep -q 'link/ether 02:00:00:00:00:10 '");

@@ -98,9 +98,8 @@ make_backends(struct bench *b)
 			.pool = i < 3 ? 0 : 1,
 			.generation = 1,
 		};
-		assert_int_equal(b->backends[i].encap->prepare(
-					 &b->backends[i].target, &settings, &far),
-			0);
+		assert_int_equal(
+			b->backends[i].encap->prepare(&b->backends[i].target, &settings, &far), 0);
 		atomic_store(&b->slots[i], l2_slot_pack(&backend_macs[i], PORT, 0));
 	}
 	atomic_store(&b->slots[0], L2_SLOT_UNRESOLVED);
@@ -169,12 +168,15 @@ write_l4(uint8_t *at, const struct shape *s)
 {
 	if (s->proto == IPPROTO_TCP) {
 		*(struct wire_tcp *)(void *)at = (struct wire_tcp){.sport = wire_u16(s->sport),
-			.dport = wire_u16(s->dport), .offset = 5 << 4, .flags = s->flags};
+			.dport = wire_u16(s->dport),
+			.offset = 5 << 4,
+			.flags = s->flags};
 		return (uint16_t)(20 + s->payload);
 	}
 	if (s->proto == IPPROTO_UDP) {
 		*(struct wire_udp *)(void *)at = (struct wire_udp){.sport = wire_u16(s->sport),
-			.dport = wire_u16(s->dport), .length = wire_u16((uint16_t)(8 + s->payload))};
+			.dport = wire_u16(s->dport),
+			.length = wire_u16((uint16_t)(8 + s->payload))};
 		return (uint16_t)(8 + s->payload);
 	}
 	*(struct wire_icmp *)(void *)at = (struct wire_icmp){.type = s->flags};
@@ -188,8 +190,11 @@ put_frame(struct bench *b, uint32_t i, const struct shape *s)
 	struct ip_addr src = address(s->src), dst = address(s->dst);
 	struct rte_mbuf *m = &b->mbufs[i];
 	memset(b->buffers[i], 0, BUFFER);
-	*m = (struct rte_mbuf){.buf_addr = b->buffers[i], .buf_len = BUFFER,
-		.data_off = RTE_PKTMBUF_HEADROOM, .nb_segs = 1, .refcnt = 1};
+	*m = (struct rte_mbuf){.buf_addr = b->buffers[i],
+		.buf_len = BUFFER,
+		.data_off = RTE_PKTMBUF_HEADROOM,
+		.nb_segs = 1,
+		.refcnt = 1};
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 	struct wire_ether *ether = (void *)frame;
 	ether->dst = port_mac;
@@ -201,8 +206,11 @@ put_frame(struct bench *b, uint32_t i, const struct shape *s)
 	if (v4) {
 		struct wire_ipv4 *ip = (void *)(frame + 14);
 		uint16_t l4 = write_l4(frame + 34, s);
-		*ip = (struct wire_ipv4){.version_ihl = 0x45, .ttl = ttl, .proto = s->proto,
-			.total_length = wire_u16((uint16_t)(20 + l4)), .src = addr_v4(&src),
+		*ip = (struct wire_ipv4){.version_ihl = 0x45,
+			.ttl = ttl,
+			.proto = s->proto,
+			.total_length = wire_u16((uint16_t)(20 + l4)),
+			.src = addr_v4(&src),
 			.dst = addr_v4(&dst)};
 		ip->checksum = checksum_fold(checksum_sum(ip, sizeof(*ip)));
 		length = (uint16_t)(length + 20 + l4);
@@ -210,7 +218,9 @@ put_frame(struct bench *b, uint32_t i, const struct shape *s)
 		struct wire_ipv6 *ip = (void *)(frame + 14);
 		uint16_t l4 = write_l4(frame + 54, s);
 		*ip = (struct wire_ipv6){.version_class_label = wire_u32(0x60000000),
-			.payload_length = wire_u16(l4), .next_header = s->proto, .hop_limit = ttl};
+			.payload_length = wire_u16(l4),
+			.next_header = s->proto,
+			.hop_limit = ttl};
 		memcpy(ip->src, src.bytes, 16);
 		memcpy(ip->dst, dst.bytes, 16);
 		length = (uint16_t)(length + 40 + l4);
@@ -258,18 +268,23 @@ backend_of(struct bench *b, struct shape s)
 }
 
 #define CLIENT "198.51.100.7"
-#define SYN_TO_WEB(port) \
-	(struct shape){CLIENT, "192.0.2.80", port, 80, IPPROTO_TCP, TCP_SYN, 64, 0}
-#define ACK_TO_WEB(port) \
-	(struct shape){CLIENT, "192.0.2.80", port, 80, IPPROTO_TCP, TCP_ACK, 64, 0}
+#define SYN_TO_WEB(port)                                                                           \
+	(struct shape)                                                                             \
+	{                                                                                          \
+		CLIENT, "192.0.2.80", port, 80, IPPROTO_TCP, TCP_SYN, 64, 0                        \
+	}
+#define ACK_TO_WEB(port)                                                                           \
+	(struct shape)                                                                             \
+	{                                                                                          \
+		CLIENT, "192.0.2.80", port, 80, IPPROTO_TCP, TCP_ACK, 64, 0                        \
+	}
 
 static inline enum flow_state
 state_of(struct bench *b, uint16_t sport)
 {
-	struct explain_tuple tuple = {address(CLIENT), address("192.0.2.80"), sport, 80,
-		IPPROTO_TCP};
-	struct explanation e =
-		pipeline_explain(&b->tables, &b->flows, &tuple, b->pipeline.tick);
+	struct explain_tuple tuple = {
+		address(CLIENT), address("192.0.2.80"), sport, 80, IPPROTO_TCP};
+	struct explanation e = pipeline_explain(&b->tables, &b->flows, &tuple, b->pipeline.tick);
 	return e.has_entry ? e.entry.state : FLOW_EMPTY;
 }
 

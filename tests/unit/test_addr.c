@@ -234,10 +234,10 @@ test_mac(void **state)
 	struct mac_addr read = {{0}};
 	assert_int_equal(mac_parse("00:11:22:Aa:bB:ff", &read), 0);
 	assert_memory_equal(&read, &mac, sizeof(mac));
-	static const char *const wrong[] = {"", "00", "00:11:22:aa:bb", "00:11:22:aa:bb:",
-		"00:11:22:aa:bb:f", "00:11:22:aa:bb:fff", "00:11:22:aa:bb:ff:", "00-11-22-aa-bb-ff",
-		"0:11:22:aa:bb:ff", "00:11:22:aa:bb:fg", " 00:11:22:aa:bb:ff", "00:11:22:aa:bb:+f",
-		"001122aabbff", "0x:11:22:aa:bb:ff"};
+	static const char *const wrong[] = {"", "00", "00:11:22:aa:bb",
+		"00:11:22:aa:bb:", "00:11:22:aa:bb:f", "00:11:22:aa:bb:fff",
+		"00:11:22:aa:bb:ff:", "00-11-22-aa-bb-ff", "0:11:22:aa:bb:ff", "00:11:22:aa:bb:fg",
+		" 00:11:22:aa:bb:ff", "00:11:22:aa:bb:+f", "001122aabbff", "0x:11:22:aa:bb:ff"};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_int_equal(mac_parse(wrong[i], &read), -EINVAL);
 	assert_memory_equal(&read, &mac, sizeof(mac));

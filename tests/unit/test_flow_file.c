@@ -375,7 +375,6 @@ expect_good_on(const char *type, const char *mount_options, int (*body)(void))
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-
 /* In the child: the number of the line that is not as it should be. */
 #define EXPECT(condition)                                                                          \
 	do                                                                                         \

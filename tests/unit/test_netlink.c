@@ -49,10 +49,10 @@ count_link(const struct nlmsghdr *message, void *context)
 	assert_int_equal(message->nlmsg_type, RTM_NEWLINK);
 	links->count++;
 	const struct nlattr *attr;
-	netlink_for_each_attr(attr, message, sizeof(*link))
-		if (mnl_attr_get_type(attr) == IFLA_IFNAME &&
-			strcmp(mnl_attr_get_str(attr), "lo") == 0)
-			links->loopbacks += link->ifi_index == LOOPBACK_INDEX;
+	netlink_for_each_attr(attr, message,
+		sizeof(*link)) if (mnl_attr_get_type(attr) == IFLA_IFNAME &&
+				   strcmp(mnl_attr_get_str(attr), "lo") == 0) links->loopbacks +=
+		link->ifi_index == LOOPBACK_INDEX;
 }
 
 static void

@@ -82,8 +82,8 @@ test_affinity(void **state)
 	struct bench *b = *state;
 	struct shape sticky = {CLIENT, "192.0.2.80", 7, 443, IPPROTO_TCP, TCP_SYN, 0, 0};
 	struct shape same_client = {CLIENT, "192.0.2.81", 8, 9999, IPPROTO_TCP, TCP_SYN, 0, 0};
-	struct shape other_client = {"198.51.100.8", "192.0.2.81", 8, 9999, IPPROTO_TCP, TCP_SYN,
-		0, 0};
+	struct shape other_client = {
+		"198.51.100.8", "192.0.2.81", 8, 9999, IPPROTO_TCP, TCP_SYN, 0, 0};
 	struct shape dns = {CLIENT, "192.0.2.53", 7, 53, IPPROTO_UDP, 0, 0, 20};
 	assert_int_equal(backend_of(b, sticky), 1);
 	assert_int_equal(backend_of(b, dns), 1);
@@ -152,8 +152,8 @@ test_full_table_gives_way_in_order(void **state)
 	}
 	for (uint16_t port = 1; port <= 8; port++)
 		assert_int_equal(backend_of(b, ACK_TO_WEB(port)), 1);
-	assert_true(counter_read(&b->pipeline.counters->flow_events
-					  [FLOW_EVENT_INSERTED_OVER_SYN]) > 0);
+	assert_true(
+		counter_read(&b->pipeline.counters->flow_events[FLOW_EVENT_INSERTED_OVER_SYN]) > 0);
 }
 
 static void
@@ -179,10 +179,9 @@ test_explain_agrees(void **state)
 	struct bench *b = *state;
 	assert_int_equal(backend_of(b, SYN_TO_WEB(1000)), 1);
 	set_rows(b, 0, 2);
-	struct explain_tuple tuple = {address(CLIENT), address("192.0.2.80"), 1000, 80,
-		IPPROTO_TCP};
-	struct explanation e =
-		pipeline_explain(&b->tables, &b->flows, &tuple, b->pipeline.tick);
+	struct explain_tuple tuple = {
+		address(CLIENT), address("192.0.2.80"), 1000, 80, IPPROTO_TCP};
+	struct explanation e = pipeline_explain(&b->tables, &b->flows, &tuple, b->pipeline.tick);
 	assert_int_equal(e.why, EXPLAIN_BY_ENTRY);
 	assert_int_equal(e.backend, 1);
 	assert_int_equal(e.row_backend, 2);
@@ -204,8 +203,8 @@ test_burst_equals_single(void **state)
 	enum exit singly[BURST_MAX];
 	srand(7);
 	struct shape shapes[BURST_MAX];
-	static const char *const vips[] = {"192.0.2.80", "192.0.2.81", "192.0.2.53", "192.0.2.90",
-		"192.0.2.1"};
+	static const char *const vips[] = {
+		"192.0.2.80", "192.0.2.81", "192.0.2.53", "192.0.2.90", "192.0.2.1"};
 	for (int i = 0; i < BURST_MAX; i++) {
 		shapes[i] = (struct shape){CLIENT, vips[rand() % 5], (uint16_t)(rand() % 4),
 			(uint16_t)(rand() % 2 ? 80 : 53), rand() % 2 ? IPPROTO_TCP : IPPROTO_UDP,

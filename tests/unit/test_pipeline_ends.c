@@ -13,7 +13,8 @@ test_exits(void **state)
 		struct shape shape;
 		enum exit exit;
 	} cases[] = {
-		{{CLIENT, "192.0.2.80", 1, 81, IPPROTO_TCP, TCP_SYN, 0, 0}, EXIT_ANSWERED_NO_SERVICE},
+		{{CLIENT, "192.0.2.80", 1, 81, IPPROTO_TCP, TCP_SYN, 0, 0},
+			EXIT_ANSWERED_NO_SERVICE},
 		{{CLIENT, "192.0.2.80", 1, 80, IPPROTO_UDP, 0, 0, 0}, EXIT_ANSWERED_NO_SERVICE},
 		{{CLIENT, "192.0.2.80", 0, 80, IPPROTO_TCP, 0, 0, 0}, EXIT_DROP_PORT_ZERO},
 		{{CLIENT, "192.0.2.80", 1, 80, IPPROTO_TCP, 0, 1, 0}, EXIT_ANSWERED_TTL_EXPIRED},
@@ -29,8 +30,7 @@ test_exits(void **state)
 		{{CLIENT, "192.0.2.90", 1, 80, IPPROTO_UDP, 0, 0, 1460}, EXIT_SENT_IN_FRAGMENTS},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_string_equal(
-			exit_name(pass(b, cases[i].shape)), exit_name(cases[i].exit));
+		assert_string_equal(exit_name(pass(b, cases[i].shape)), exit_name(cases[i].exit));
 }
 
 static void
@@ -139,8 +139,11 @@ test_quoted_flow(void **state)
 		struct wire_ipv4 *quoted = (void *)(frame + 42);
 		struct ip_addr client = address(CLIENT), vip = address("192.0.2.80");
 		icmp->code = 4;
-		*quoted = (struct wire_ipv4){.version_ihl = 0x45, .ttl = 60, .proto = IPPROTO_TCP,
-			.total_length = wire_u16(1500), .src = addr_v4(&vip),
+		*quoted = (struct wire_ipv4){.version_ihl = 0x45,
+			.ttl = 60,
+			.proto = IPPROTO_TCP,
+			.total_length = wire_u16(1500),
+			.src = addr_v4(&vip),
 			.dst = addr_v4(&client)};
 		struct wire_udp *ports = (void *)(frame + 62);
 		ports->sport = wire_u16(80);
@@ -191,8 +194,7 @@ test_fragments_follow_the_first(void **state)
 	assert_int_equal(b->burst.backend[0], 1);
 	/* What was held has not been received yet: run() has checked the identity. */
 	assert_int_equal(counter_read(&b->pipeline.counters->received.packets), 2);
-	assert_int_equal(
-		counter_read(&b->pipeline.counters->services[WEB].traffic.packets), 2);
+	assert_int_equal(counter_read(&b->pipeline.counters->services[WEB].traffic.packets), 2);
 }
 
 static void

@@ -133,7 +133,8 @@ test_unchanged_pools_share_their_rows(void **state)
 	struct snapshot *second = build(X "," Y "," W, first);
 	assert_int_equal(snapshot_rows_built(second), 1);
 	assert_int_equal(snapshot_generation(second), 2);
-	const struct tables *before = snapshot_tables(first, 0), *after = snapshot_tables(second, 0);
+	const struct tables *before = snapshot_tables(first, 0),
+			    *after = snapshot_tables(second, 0);
 	assert_ptr_equal(before->pools[1].rows, after->pools[1].rows);
 	/* Names keep their indices, and rows move to the new one only. */
 	uint16_t w = snapshot_backend_index(second, 0, 2);
@@ -154,14 +155,14 @@ test_drained_has_no_rows_and_keeps_its_flows(void **state)
 	struct snapshot *s = build(X "," Y_DRAIN, NULL);
 	uint16_t y = snapshot_backend_index(s, 0, 1);
 	assert_int_equal(rows_of(s, y), 0);
-	assert_non_null(tables_backend(
-		snapshot_tables(s, 0), y, registry_generation(base.registry, y)));
+	assert_non_null(
+		tables_backend(snapshot_tables(s, 0), y, registry_generation(base.registry, y)));
 	snapshot_free(s);
 	s = build(X "," Y_OFF, NULL);
 	y = snapshot_backend_index(s, 0, 1);
 	assert_int_equal(rows_of(s, y), 0);
-	assert_null(tables_backend(
-		snapshot_tables(s, 0), y, registry_generation(base.registry, y)));
+	assert_null(
+		tables_backend(snapshot_tables(s, 0), y, registry_generation(base.registry, y)));
 	snapshot_free(s);
 }
 

@@ -87,9 +87,8 @@ test_every_exit_has_a_name_of_its_own(void **state)
 		bool drop = strncmp(name, "drop_", 5) == 0;
 		assert_int_equal(drop, exit_kind((enum exit)i) == EXIT_KIND_DROPPED);
 	}
-	assert_string_equal(exit_name(exit_of_parse(PARSE_DROP_IPV4_CHECKSUM)),
-		"drop_ipv4_checksum");
-
+	assert_string_equal(
+		exit_name(exit_of_parse(PARSE_DROP_IPV4_CHECKSUM)), "drop_ipv4_checksum");
 }
 
 /* Names and form of the page are an interface: each line that a dashboard may rest on. */
