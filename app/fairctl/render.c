@@ -62,6 +62,8 @@ render_status(const json_t *status, const struct view *view, FILE *out)
 		text_of(status, "generation", a), text_of(status, "snapshot_bytes", b),
 		text_of(status, "numa_nodes", c));
 	print_flow_table(status, out);
+	fprintf(out, "buffers      %s of %s free\n", text_of(status, "buffers.free", a),
+		text_of(status, "buffers.total", b));
 	putc('\n', out);
 	table_print(text_find(status, "ports"), port_columns, out);
 	putc('\n', out);

@@ -87,17 +87,19 @@ command_status(struct daemon *d, json_t *arguments, json_t **result, struct erro
 		number((uint64_t)(flows->bucket_mask + 1) * FLOW_BUCKET_ENTRIES), "live",
 		number(d->sweep.last.live), "resumed", d->flow_report.resumed, "hugetlbfs",
 		d->flow_report.on_hugetlbfs, "bytes", number(d->flow_report.bytes));
+	struct dataplane_buffers buffers = dataplane_buffers(&d->dp);
 	*result = json_pack(
-		"{s:s, s:s, s:i, s:I, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, s:I, s:I, "
-		"s:I, s:I}",
+		"{s:s, s:s, s:i, s:I, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:{s:I, s:I}, "
+		"s:I, s:I, s:I, s:I, s:I}",
 		"name", config->edge_name, "version", FAIRLEAD_VERSION, "pid", (int)getpid(),
 		"uptime_s", number(mono_ms_between(d->started, now) / 1000), "config_file",
 		config->file, "loaded_s_ago", number(mono_ms_between(d->loaded, now) / 1000),
 		"generation", number(snapshot_generation(d->publish.snapshot)), "oldest_generation",
 		number(publish_oldest_generation(&d->publish)), "polling",
 		(int)atomic_load(&d->dp.orders.go), "workers", status_workers(d), "ports",
-		status_ports(d), "flow_table", table, "services", number(config->service_count),
-		"pools", number(config->pool_count), "backends", number(backends), "snapshot_bytes",
+		status_ports(d), "flow_table", table, "buffers", "total", number(buffers.total),
+		"free", number(buffers.free), "services", number(config->service_count), "pools",
+		number(config->pool_count), "backends", number(backends), "snapshot_bytes",
 		number(snapshot_bytes(d->publish.snapshot)), "numa_nodes",
 		number(d->dp.node_count));
 	return 0;

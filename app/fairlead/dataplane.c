@@ -400,3 +400,14 @@ dataplane_port_counters(const struct dataplane_port *port)
 		.no_buffer = stats.rx_nombuf,
 	};
 }
+
+struct dataplane_buffers
+dataplane_buffers(const struct dataplane *dp)
+{
+	struct dataplane_buffers buffers = {0};
+	for (uint32_t i = 0; i < dp->node_count; i++) {
+		buffers.total += dp->pools[i]->size;
+		buffers.free += rte_mempool_avail_count(dp->pools[i]);
+	}
+	return buffers;
+}

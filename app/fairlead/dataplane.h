@@ -70,4 +70,10 @@ struct dataplane_port_counters {
 };
 struct dataplane_port_counters dataplane_port_counters(const struct dataplane_port *port);
 
+/* Packet buffers of all NUMA nodes together; those that wait in receive queues are not free. */
+struct dataplane_buffers {
+	uint64_t total, free;
+};
+struct dataplane_buffers dataplane_buffers(const struct dataplane *dp);
+
 #endif

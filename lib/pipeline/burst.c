@@ -185,7 +185,7 @@ find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct bu
 	enum parse_result result = parse_l4(frame_of(b, i), m->data_len, m->pkt_len, pk);
 	if (result != PARSE_OK)
 		return exit_of_parse(result);
-	bool icmp = pk->proto == IPPROTO_ICMP || pk->proto == IPPROTO_ICMPV6;
+	bool icmp = pk->proto == (pk->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 	if (__builtin_expect(pk->fragment != FRAGMENT_NONE, 0)) {
 		if (icmp)
 			return EXIT_DROP_ICMP_FRAGMENT;

@@ -210,6 +210,9 @@ class Daemon:
             require(time.monotonic() < deadline, f"{what} did not come about in {seconds} s")
             time.sleep(0.01)
 
+    def free_buffers(self):
+        return self.ask("status")["buffers"]["free"]
+
     def last_words(self):
         return " | ".join(self.log.read_text().splitlines()[-3:])
 
@@ -327,6 +330,8 @@ def play(frames, configuration, directory, resolved=True, punted=0, interface="u
     tap = None
     try:
         daemon.wait("an answer on the control socket", lambda: daemon.ask("status") is not None)
+        # One that Linux has used by now is in nobody's hands later, so there may be more then.
+        free = daemon.free_buffers()
         if "kernel_interface" in configuration["dataplane"]["ports"][0]:
             provide_next_hops(configuration, resolved, interface)
             tap = Tap(interface)
@@ -338,6 +343,7 @@ def play(frames, configuration, directory, resolved=True, punted=0, interface="u
         if punted:
             daemon.wait("what goes to Linux", lambda: tap.poll() >= punted)
         stats = daemon.ask("stats")
+        daemon.wait("every buffer in its pool", lambda: daemon.free_buffers() >= free)
         daemon.stop()
     finally:
         daemon.kill()

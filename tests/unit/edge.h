@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,16 +208,25 @@ edge_start_eal(const char *more)
 {
 	char program[] = "test", no_huge[] = "--no-huge", no_conf[] = "--no-shconf",
 	     no_pci[] = "--no-pci", memory[] = "-m", megabytes[] = "256",
-	     no_telemetry[] = "--no-telemetry", log[] = "--log-level=error", extra[64];
-	char *arguments[] = {
-		program, no_huge, no_conf, no_pci, memory, megabytes, no_telemetry, log, extra};
+	     no_telemetry[] = "--no-telemetry", log[] = "--log-level=error", lcores[32], extra[64];
+	char *arguments[] = {program, no_huge, no_conf, no_pci, memory, megabytes, no_telemetry,
+		log, lcores, extra};
+	cpu_set_t allowed;
+	size_t first = 0;
+	assert_int_equal(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+	while (!CPU_ISSET(first, &allowed))
+		first++;
+	snprintf(lcores, sizeof(lcores), "--lcores=0@%zu", first);
 	snprintf(extra, sizeof(extra), "%s", more ? more : no_pci);
 	/* Where EAL keeps what it keeps even so. */
 	setenv("RUNTIME_DIRECTORY", "/tmp", 0);
-	if (rte_eal_init((int)(sizeof(arguments) / sizeof(arguments[0])), arguments) >= 0)
-		return true;
-	fprintf(stderr, "EAL does not start here: %s\n", rte_strerror(rte_errno));
-	return false;
+	if (rte_eal_init((int)(sizeof(arguments) / sizeof(arguments[0])), arguments) < 0) {
+		fprintf(stderr, "EAL does not start here: %s\n", rte_strerror(rte_errno));
+		return false;
+	}
+	/* EAL has tied this thread to one CPU, where all the other tests would meet it. */
+	assert_int_equal(sched_setaffinity(0, sizeof(allowed), &allowed), 0);
+	return true;
 }
 
 static inline struct rte_mempool *

@@ -135,6 +135,15 @@ def p49_other_icmp():
 
 
 @case
+def p49_icmp_of_the_other_family():
+    """ICMP in IPv6 and ICMPv6 in IPv4 are protocols like any that no service has."""
+    ping = bytes.fromhex("0800f7ff00000000")
+    send = [received(IPv6(src=CLIENT6, dst=VIP6, nh=1), Raw(ping + quote6())),
+            received(IP(src=CLIENT4, dst=VIP4, proto=58), Raw(b"\x80" + ping[1:]))]
+    return Case(send, {"answered_no_service": 2}, [error_about(p, PORT_UNREACHABLE) for p in send])
+
+
+@case
 def p59_spoofed_neighbours():
     """Claims to be a backend or the VIP go to Linux; what it is told for good stays."""
     everybody, liar = "ff:ff:ff:ff:ff:ff", "02:00:00:00:66:66"

@@ -2,6 +2,7 @@
 """Hostile inputs 50, 51, 53 and 54: packets in packets, and packets that are too long."""
 from craft import *
 from replay import *
+from scapy.all import IPOption
 
 SOURCE4 = "10.0.9.2"
 OUTER = 20  # bytes of an outer IPv4 header
@@ -81,6 +82,29 @@ def p53_too_big_without_df():
     send = [whole, first, later]
     return Case(send, {"sent_in_fragments": 3}, [f for p in send for f in in_pieces(p)],
                 config=through_ipip())
+
+
+@case
+def p53_options_in_fragments():
+    """All of them in the first fragment; in the rest those that say so (RFC 791, 3.1)."""
+    record_route, stream_id = b"\x07\x07\x04\0\0\0\0", b"\x88\x04\x12\x34"
+    whole = received(IP(src=CLIENT4, dst=VIP4, id=77, options=[
+        IPOption(record_route), IPOption_NOP(), IPOption(stream_id)]),
+        UDP(sport=40000, dport=53), Raw(bytes(range(256)) * 5 + b"y" * 170))
+    whole = Ether(raw(whole))
+
+    def expect(frames):
+        inner = [IP(raw(frame[IP].payload)) for frame in frames]
+        require(len(inner) == 2, f"{len(inner)} fragments")
+        octets = [raw(ip)[20:ip.ihl * 4] for ip in inner]
+        require(octets[0] == record_route + b"\x01" + stream_id, f"first has {octets[0].hex()}")
+        require(octets[1].rstrip(b"\0\1") == stream_id, f"second has {octets[1].hex()}")
+        data = b"".join(raw(ip)[ip.ihl * 4:] for ip in inner)
+        require(data == raw(whole)[14 + whole[IP].ihl * 4:], "the data is not what it was")
+        require([(ip.frag * 8, int(ip.flags)) for ip in inner]
+                == [(0, 1), (len(raw(inner[0])) - inner[0].ihl * 4, 0)], "offsets or flags are wrong")
+
+    return Case([whole], {"sent_in_fragments": 1}, expect, config=through_ipip())
 
 
 @case
