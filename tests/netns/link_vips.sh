@@ -28,10 +28,11 @@ config() {
     local name=$1 vips
     shift
     vips=$(printf '"%s",' "$@")
-    lab_config b1 b2 | jq --argjson vips "[$vips\"$VIP6\"]" --arg name "$name" '
+    lab_config b1 b2 | jq --argjson vips "[$vips\"$VIP6\"]" --arg name "$name" \
+        --arg flows "$LAB_DIR/$name.flows" '
         .edge.name += "-" + $name
         | .dataplane.ports = [.dataplane.ports[1] + {"answer_neighbours": true}]
-        | .dataplane.flow_table.path += $name
+        | .dataplane.flow_table.path = $flows
         | .control.socket += $name
         | .services = [.services[0] + {"vips": $vips}]'
 }
@@ -143,4 +144,3 @@ for vip in $VIP4 $LATER4 "[$VIP6]"; do
 done
 expect "through the other" test "$(exits edge2 sent)" -ge 120
 expect "its counters add up" eval "fairctl edge2 -j stats | jq -e .identity"
-rm -f "${LAB_FLOWS}edge" "${LAB_FLOWS}edge2"
