@@ -44,6 +44,9 @@ equal "fairctl without a daemon: exit status 3" $status 3
 
 lab_config b1 b2 | jq '.dataplane.ports[0].device = "net_af_packet0,iface=nosuch"' >"$LAB_CONFIG"
 expect "a port that is not there is refused by name" refuses "port uplink"
+lab_config b1 b2 | jq --arg cpus "$(lab_cpus 2)" '.dataplane.workers = $cpus' >"$LAB_CONFIG"
+[ "$(nproc)" = 1 ] ||
+    expect "two workers on one queue are refused, with the remedy" refuses 'gives 1; add ",qpairs=N"'
 echo '{}' >"$LAB_CONFIG"
 expect "an empty configuration is refused" refuses 'fairlead.json:1:1: /edge: wanted'
 equal "what was refused leaves nothing either" "$(left_behind)" ""
