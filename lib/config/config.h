@@ -171,7 +171,7 @@ void config_free(struct config *config);
  * -EIO when `out` failed. */
 int config_print(const struct config *config, FILE *out);
 
-/* The JSON Schema (draft 2020-12), and the reference as Markdown: both out of schema.c's tables. */
+/* The JSON Schema (draft 2020-12), and the reference as Markdown: both out of the schema's tables. */
 void config_print_schema(FILE *out);
 void config_print_reference(FILE *out);
 

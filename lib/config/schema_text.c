@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The tables of schema.c as a JSON Schema (draft 2020-12) and as a reference in Markdown. */
+/* The tables of schema*.c as a JSON Schema (draft 2020-12) and as a reference in Markdown. */
 #include "config.h"
 #include "schema.h"
 

@@ -6,7 +6,7 @@
  *   struct field    key, type, bounds, default, meaning, and where the value goes in a C struct
  *   struct type     how such a value is read, printed, compared and described
  *
- * A new field is one line in schema.c. A new type is one struct here.
+ * A new field is one line in a schema*.c. A new type is one struct here.
  * Control only; tables are constant.
  */
 #ifndef FAIRLEAD_TYPES_H

@@ -4,8 +4,9 @@
  *
  * The bytes are read where they lie: `available` of them are contiguous from `frame`; the whole
  * frame has `frame_length`, which may be more if the buffer is segmented. A header that lies
- * beyond `available` but within `frame_length` is PARSE_NOT_CONTIGUOUS: the caller pulls it up and
- * asks again. No state, any thread, nothing is written to the frame.
+ * beyond `available` but within `frame_length` is PARSE_NOT_CONTIGUOUS: pull it up and ask again.
+ * (The pipeline makes frames contiguous before it parses, and never sees it.) No state, any thread,
+ * nothing is written to the frame.
  *
  * PARSE_OK comes first; the PARSE_PUNT_* are not for a forwarder to judge and go to Linux; each of
  * the rest is a reason to drop, and becomes a counter of that name.
