@@ -126,6 +126,7 @@ config_create(const char *name)
 		return NULL;
 	}
 	config->arena = arena;
+	config->holders = 1;
 	config->file = file;
 	return config;
 }
@@ -181,9 +182,16 @@ config_load(struct config **config, const char *path, FILE *errors)
 	return rc;
 }
 
+struct config *
+config_share(struct config *config)
+{
+	config->holders++;
+	return config;
+}
+
 void
 config_free(struct config *config)
 {
-	if (config)
+	if (config && --config->holders == 0)
 		arena_destroy(config->arena);
 }

@@ -40,6 +40,28 @@ enum health_type {
 	HEALTH_NONE, /* no "health" in the pool */
 	HEALTH_TCP,
 	HEALTH_HTTP,
+	HEALTH_HTTPS,
+	HEALTH_DNS,
+	HEALTH_ICMP,
+	HEALTH_EXEC,
+};
+
+/* Where a check goes. */
+enum health_via {
+	HEALTH_VIA_ADDRESS, /* to the backend's own address, by Linux's routes */
+	HEALTH_VIA_PATH,    /* to a VIP, the way that the pool's packets go to this backend */
+};
+
+/* What becomes of the flows of a backend that is down. */
+enum flows_when_down {
+	FLOWS_KEEP, /* they wait for it */
+	FLOWS_MOVE, /* each goes to the backend of its row with its next packet */
+};
+
+/* What becomes of a pool with fewer healthy backends than min_healthy. */
+enum panic {
+	PANIC_ALL,  /* checks are taken for wrong: its active backends all get traffic */
+	PANIC_STOP, /* it takes no new flows */
 };
 
 struct config_backend {
@@ -54,18 +76,53 @@ struct config_forward {
 	struct encap_settings settings;
 };
 
+struct config_status_range {
+	uint16_t first, last; /* of HTTP: 100-599 */
+};
+
 struct config_health {
 	enum health_type type;
-	uint16_t port;
-	const char *path; /* http */
-	uint32_t interval_ms, timeout_ms;
+	enum health_via via;
+	uint16_t port; /* tcp, http, https, dns */
+
+	/* http, https */
+	const char *path;
+	const char *host; /* "Host" and the name in TLS; NULL: the address that is asked */
+	const char *body; /* must be in the answer; NULL: any answer will do */
+	struct config_status_range *statuses; /* that are good; sorted, disjoint */
+	uint32_t status_count;
+	bool verify; /* https: the certificate and its name */
+
+	/* dns */
+	const char *query;	/* name that is asked for */
+	const char *query_type; /* "A", "AAAA", "SOA" … */
+	const char *rcode;	/* "NOERROR", "NXDOMAIN" … */
+	const char *answer;	/* in presentation form, must be among the answers; NULL: any */
+
+	/* exec: the program and its arguments; it finds FAIRLEAD_POOL, _BACKEND, _ADDRESS and
+	 * _WEIGHT in its environment, and says by exit status 0 that the backend is good */
+	const char **command;
+	uint32_t command_count;
+
+	uint32_t interval_ms;
+	uint32_t fast_interval_ms; /* while a verdict is about to change */
+	uint32_t timeout_ms;
 	uint16_t rise, fall;
+};
+
+struct config_when_down {
+	enum flows_when_down flows;
+	uint32_t move_after_ms; /* with FLOWS_MOVE: from the moment when it went down */
 };
 
 struct config_pool {
 	const char *name;
 	struct config_forward forward;
 	struct config_health health;
+	struct config_when_down tcp_when_down, udp_when_down;
+	uint32_t min_healthy;
+	enum panic panic;
+	uint32_t slow_start_s; /* in which the weight of one that comes up grows; 0: at once */
 	struct config_backend *backends; /* sorted by name; never empty */
 	uint32_t backend_count;
 	uint32_t rows;
@@ -121,6 +178,7 @@ struct config_icmp {
 
 struct config {
 	struct arena *arena;
+	uint32_t holders;
 	const char *file; /* as it was named, for messages */
 
 	const char *edge_name;
@@ -147,7 +205,11 @@ struct config {
 	uint32_t announce_min_healthy;
 
 	const char *control_socket;
-	const char *control_metrics; /* "127.0.0.1:9464", or NULL */
+	uint16_t control_socket_mode;	  /* permission bits */
+	const char *control_socket_group; /* NULL: that of the daemon */
+	const char *control_metrics;	  /* "127.0.0.1:9464", or NULL */
+	const char *control_state;	  /* directory of what outlives the process; filled in:
+					    * /var/lib/fairlead/<edge name> */
 };
 
 /*
@@ -162,6 +224,9 @@ int config_load(struct config **config, const char *path, FILE *errors);
 /* The same from memory; `name` stands for the file in messages. `text` need not end in NUL. */
 int config_parse(
 	struct config **config, const char *name, const char *text, size_t length, FILE *errors);
+
+/* One more holder: config_free by each of them, the last one frees. Control only. */
+struct config *config_share(struct config *config);
 
 /* NULL is allowed. */
 void config_free(struct config *config);
