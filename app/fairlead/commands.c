@@ -271,7 +271,7 @@ command_flows(struct daemon *d, json_t *arguments, json_t **result, struct error
 		number(d->sweep.last.live), "by_state", "syn", number(states[FLOW_SYN]),
 		"established", number(states[FLOW_ESTABLISHED]), "closing",
 		number(states[FLOW_CLOSING]), "datagram", number(states[FLOW_DATAGRAM]), "client",
-		number(states[FLOW_CLIENT]), "by_backend",
+		number(states[FLOW_CLIENT] + states[FLOW_CLIENT_DATAGRAM]), "by_backend",
 		flows_by_backend(d, limit ? json_integer_value(limit) : BACKENDS_MAX));
 	return 0;
 }

@@ -15,6 +15,7 @@ static const char *const flow_states[FLOW_STATES] = {
 	[FLOW_CLOSING] = "closing",
 	[FLOW_DATAGRAM] = "datagram",
 	[FLOW_CLIENT] = "client",
+	[FLOW_CLIENT_DATAGRAM] = "client",
 };
 
 static int

@@ -134,6 +134,7 @@ open_flow_file(struct daemon *d, const struct config *config, struct error *err)
 				[FLOW_CLOSING] = ticks(wanted->tcp_closing_s),
 				[FLOW_DATAGRAM] = ticks(wanted->datagram_s),
 				[FLOW_CLIENT] = ticks(wanted->client_s),
+				[FLOW_CLIENT_DATAGRAM] = ticks(wanted->client_s),
 			},
 		.numa_node = d->dp.node_count == 1 ? d->dp.numa_nodes[0] : ARENA_ANY_NODE,
 	};

@@ -355,32 +355,6 @@ plan_free(struct plan *plan)
 		arena_destroy(plan->arena);
 }
 
-/* The next backend that has rows, from `i` on; backend_count if there is none. */
-static uint32_t
-next_with_rows(const struct config_pool *pool, uint32_t i)
-{
-	while (i < pool->backend_count &&
-		(pool->backends[i].state != BACKEND_ACTIVE || pool->backends[i].weight == 0))
-		i++;
-	return i;
-}
-
-bool
-plan_same_rows(const struct config_pool *before, const struct config_pool *after)
-{
-	if (before->rows != after->rows || strcmp(before->name, after->name) != 0)
-		return false;
-	uint32_t i = next_with_rows(before, 0), j = next_with_rows(after, 0);
-	while (i < before->backend_count && j < after->backend_count) {
-		const struct config_backend *old = &before->backends[i], *new = &after->backends[j];
-		if (strcmp(old->name, new->name) != 0 || old->weight != new->weight)
-			return false;
-		i = next_with_rows(before, i + 1);
-		j = next_with_rows(after, j + 1);
-	}
-	return i == before->backend_count && j == after->backend_count;
-}
-
 void
 plan_print(const struct plan *plan, FILE *out)
 {

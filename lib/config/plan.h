@@ -39,9 +39,6 @@ struct plan {
 struct plan *plan_make(const struct config *before, const struct config *after);
 void plan_free(struct plan *plan);
 
-/* True if a pool's row table depends on nothing that differs: its rows can be kept as they are. */
-bool plan_same_rows(const struct config_pool *before, const struct config_pool *after);
-
 /* One line an action: "+ backend caches/cache3", "~ service web: affinity flow -> client". */
 void plan_print(const struct plan *plan, FILE *out);
 

@@ -48,14 +48,24 @@
 #define FLOW_GENERATIONS    4
 
 enum flow_state {
-	FLOW_EMPTY = 0,	      /* the whole word is 0 */
-	FLOW_SYN = 1,	      /* TCP: nothing but a SYN seen */
-	FLOW_ESTABLISHED = 2, /* TCP */
-	FLOW_CLOSING = 3,     /* TCP: FIN or RST seen from the client */
-	FLOW_DATAGRAM = 4,    /* UDP and the rest */
-	FLOW_CLIENT = 5,      /* affinity "client", any protocol */
-	FLOW_STATES = 6,
+	FLOW_EMPTY = 0,		  /* the whole word is 0 */
+	FLOW_SYN = 1,		  /* TCP: nothing but a SYN seen */
+	FLOW_ESTABLISHED = 2,	  /* TCP */
+	FLOW_CLOSING = 3,	  /* TCP: FIN or RST seen from the client */
+	FLOW_DATAGRAM = 4,	  /* UDP and the rest */
+	FLOW_CLIENT = 5,	  /* affinity "client", of a TCP service */
+	FLOW_CLIENT_DATAGRAM = 6, /* the same, of any other */
+	FLOW_STATES = 7,
 };
+
+/* State and generation of an entry as one number: the low bits of its word. */
+#define FLOW_MARKS 32
+
+static inline unsigned
+flow_mark(enum flow_state state, uint8_t generation)
+{
+	return (unsigned)state << 2 | generation;
+}
 
 struct flow_bucket {
 	_Atomic uint64_t entries[FLOW_BUCKET_ENTRIES]; // workers: rw; control: rw

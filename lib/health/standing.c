@@ -50,24 +50,24 @@ keeps(const struct config_when_down *policy, struct mono since, struct clock *cl
 	return !has_come(clock, (struct mono){since.us + policy->move_after_ms * 1000ull});
 }
 
-static void
-stand_down(const struct config_pool *pool, const struct standing_facts *facts, struct clock *clock,
-	struct standing *standing)
+/* Whose flows stay with a backend that is down. */
+static uint8_t
+kept_when_down(const struct config_pool *pool, struct mono since, struct clock *clock)
 {
-	standing->kind = STANDING_DOWN;
-	if (keeps(&pool->tcp_when_down, facts->since, clock))
-		standing->keeps |= STANDING_KEEPS_TCP;
-	if (keeps(&pool->udp_when_down, facts->since, clock))
-		standing->keeps |= STANDING_KEEPS_UDP;
+	return (uint8_t)((keeps(&pool->tcp_when_down, since, clock) ? STANDING_KEEPS_TCP : 0) |
+			 (keeps(&pool->udp_when_down, since, clock) ? STANDING_KEEPS_UDP : 0));
 }
 
 static void
-drain_out(const struct standing_facts *facts, struct clock *clock, struct standing *standing)
+drain_out(const struct config_pool *pool, const struct standing_facts *facts, struct clock *clock,
+	struct standing *standing)
 {
 	bool over = facts->drained_by_hand && facts->drain_deadline.us != 0 &&
 		    has_come(clock, facts->drain_deadline);
 	standing->kind = over ? STANDING_DRAINED : STANDING_DRAIN;
-	standing->keeps = over ? 0 : KEEPS_ALL;
+	if (!over)
+		standing->keeps =
+			is_down(facts) ? kept_when_down(pool, facts->since, clock) : KEEPS_ALL;
 }
 
 /* The share of the weight that a slow start has come to: a step more with each part of its time, and
@@ -102,11 +102,12 @@ standing_of_pool(const struct config_pool *pool, const struct standing_facts *fa
 			continue;
 		}
 		if (!is_candidate(backend, &facts[b])) {
-			drain_out(&facts[b], &clock, standing);
+			drain_out(pool, &facts[b], &clock, standing);
 			continue;
 		}
 		if (is_down(&facts[b]) && !(panic && pool->panic == PANIC_ALL)) {
-			stand_down(pool, &facts[b], &clock, standing);
+			standing->kind = STANDING_DOWN;
+			standing->keeps = kept_when_down(pool, facts[b].since, &clock);
 			continue;
 		}
 		*standing = (struct standing){.kind = STANDING_ACTIVE,

@@ -4,7 +4,8 @@
  * From what the file says, what an operator has said since, and what health checks say:
  *
  *   file: disabled ───────────────────────────────────────> no new, none kept
- *   file or operator: drain ──────────────────────────────> no new, all kept until a deadline
+ *   file or operator: drain ──────────────────────────────> no new; kept until a deadline, and by
+ *                                                           when_down if it is down as well
  *   check: down ── pool panics? ── no ────────────────────> no new; kept by when_down
  *                        └── yes, panic "all" ────────────> as if up
  *   up ──────────────────────────────────────────────────> new by weight, in slow start a part of it

@@ -150,7 +150,7 @@ follow_first_fragment(struct pipeline *p, const struct tables *t, struct burst *
 	struct fragment_note note =
 		b->resumed ? *b->resumed : fragment_note_find(p->notes, b->hash[i], p->tick);
 	if (note.backend == 0 || note.service >= t->service_limit ||
-		!tables_backend(t, note.backend, note.generation))
+		!tables_is(t, note.backend, note.generation))
 		return EXIT_HELD;
 	b->service[i] = note.service;
 	b->backend[i] = note.backend;

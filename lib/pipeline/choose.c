@@ -8,16 +8,16 @@
 static bool
 is_dead(const void *context, struct flow_entry entry)
 {
-	return tables_backend(context, entry.backend, entry.generation) == NULL;
+	return !tables_accepts(context, entry.backend, flow_mark(entry.state, entry.generation));
 }
 
 static bool
 is_reproducible(const void *context, struct flow_entry entry)
 {
 	const struct tables *tables = context;
-	const struct tables_backend *backend =
-		tables_backend(tables, entry.backend, entry.generation);
-	return backend && tables_row_backend(tables, backend->pool, entry.tag) == entry.backend;
+	return !is_dead(context, entry) &&
+	       tables_row_backend(tables, tables->backends[entry.backend].pool, entry.tag) ==
+		       entry.backend;
 }
 
 struct flow_judge
@@ -42,7 +42,7 @@ carries_data(const struct packet *pk, const uint8_t *frame)
 static inline enum flow_state
 state_after(enum flow_state state, const struct packet *pk, const uint8_t *frame)
 {
-	if (state == FLOW_DATAGRAM || state == FLOW_CLIENT)
+	if (state >= FLOW_DATAGRAM)
 		return state;
 	if (pk->tcp_flags & (TCP_FIN | TCP_RST))
 		return FLOW_CLOSING;
@@ -58,7 +58,7 @@ static enum flow_state
 first_state(const struct tables_service *service, const struct packet *pk)
 {
 	if (service->affinity == TABLES_AFFINITY_CLIENT)
-		return FLOW_CLIENT;
+		return pk->proto == IPPROTO_TCP ? FLOW_CLIENT : FLOW_CLIENT_DATAGRAM;
 	if (pk->proto != IPPROTO_TCP)
 		return FLOW_DATAGRAM;
 	if (pk->tcp_flags & TCP_FIN)
@@ -114,7 +114,7 @@ choose_new(struct flow_table *flows, const struct tables *tables, const struct f
 	choice.events[choice.event_count++] = (uint8_t)event_of(inserted);
 	choice.new_flow = inserted != FLOW_UPDATED;
 	/* The winner may be another worker's, under a snapshot that is not this one: then the row. */
-	if (inserted != FLOW_FULL && tables_backend(tables, winner.backend, winner.generation))
+	if (inserted != FLOW_FULL && !is_dead(tables, winner))
 		choice.backend = winner.backend;
 	return choice;
 }
@@ -132,7 +132,7 @@ choose_backend(struct flow_table *flows, const struct tables *tables,
 		struct flow_entry entry = flow_entry_unpack(hit.word);
 		if (__builtin_expect(begins_anew(&entry, pk), 0)) {
 			flow_remove(flows, hash, tick);
-		} else if (tables_backend(tables, entry.backend, entry.generation)) {
+		} else if (tables_accepts(tables, entry.backend, hit.word % FLOW_MARKS)) {
 			flow_refresh(hit, state_after(entry.state, pk, frame), tick);
 			return (struct choice){
 				.backend = entry.backend,
@@ -153,8 +153,8 @@ choose_without_trace(const struct flow_table *flows, const struct tables *tables
 	if (service->affinity == TABLES_AFFINITY_NONE)
 		return choice;
 	struct flow_hit hit = flow_lookup(flows, hash, tick);
-	struct flow_entry entry = flow_entry_unpack(hit.word);
-	if (hit.place && tables_backend(tables, entry.backend, entry.generation))
-		choice.backend = entry.backend;
+	uint16_t owner = flow_entry_unpack(hit.word).backend;
+	if (hit.place && tables_accepts(tables, owner, hit.word % FLOW_MARKS))
+		choice.backend = owner;
 	return choice;
 }

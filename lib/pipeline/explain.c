@@ -11,7 +11,7 @@ explain_why_text(enum explain_why why)
 		[EXPLAIN_NO_SERVICE] = "the VIP has no service of this protocol and port",
 		[EXPLAIN_BY_ENTRY] = "the flow table remembers the flow",
 		[EXPLAIN_BY_ROW] = "a new flow: its row decides",
-		[EXPLAIN_OWNER_GONE] = "the flow's backend has gone: its row decides",
+		[EXPLAIN_OWNER_GONE] = "the flow's backend has gone, or is down: its row decides",
 		[EXPLAIN_NO_AFFINITY] = "affinity none: the row decides for every packet",
 		[EXPLAIN_NOBODY] = "no backend of the pool takes new flows",
 	};
@@ -36,7 +36,7 @@ explain_backend(struct explanation *e, const struct tables *tables, const struct
 			e->entry = flow_entry_unpack(hit.word);
 			e->entry_age = flow_age(e->entry.tick, tick);
 			e->why = EXPLAIN_OWNER_GONE;
-			if (tables_backend(tables, e->entry.backend, e->entry.generation)) {
+			if (tables_accepts(tables, e->entry.backend, hit.word % FLOW_MARKS)) {
 				e->backend = e->entry.backend;
 				e->why = EXPLAIN_BY_ENTRY;
 			}

@@ -16,6 +16,7 @@
 
 #include "encap.h"
 #include "flow_hash.h"
+#include "flow_table.h"
 #include "l2_slot.h"
 #include "bounds.h"
 #include "service_table.h"
@@ -36,6 +37,11 @@ struct tables_pool {
 	const uint16_t *rows;
 	uint32_t row_count;
 };
+
+/* Whose flows a backend keeps. */
+#define TABLES_KEEPS_TCP                                                                           \
+	(1u << FLOW_SYN | 1u << FLOW_ESTABLISHED | 1u << FLOW_CLOSING | 1u << FLOW_CLIENT)
+#define TABLES_KEEPS_UDP (1u << FLOW_DATAGRAM | 1u << FLOW_CLIENT_DATAGRAM)
 
 /* Indexed by the backend's index; the first line is all that mode l2 reads. */
 struct tables_backend {
@@ -62,6 +68,9 @@ struct tables {
 	const struct tables_service *service; /* by service number */
 	const struct tables_pool *pools;
 	const struct tables_backend *backends; /* [0 .. backend_limit) */
+	/* By backend index: the entries that are its own, one bit a flow_mark(). Apart from the
+	 * backends, so that thousands of them are asked in a few cache lines. */
+	const uint32_t *accepts;
 	const l2_slot *slots;
 	uint32_t backend_limit;
 	uint32_t service_limit; /* numbers lie below it; some may be nobody's */
@@ -76,14 +85,31 @@ struct tables {
 	uint32_t neighbours_pps;
 };
 
-/* The backend of an index and a generation, or NULL if that is nobody now. */
-static inline const struct tables_backend *
-tables_backend(const struct tables *tables, uint16_t index, uint8_t generation)
+/* What a backend of this generation accepts, that keeps flows of these states (one bit each). */
+static inline uint32_t
+tables_accepting(uint8_t generation, unsigned states)
 {
-	if (__builtin_expect(index >= tables->backend_limit, 0))
-		return NULL;
-	const struct tables_backend *backend = &tables->backends[index];
-	return backend->encap && backend->generation == generation ? backend : NULL;
+	uint32_t marks = 0;
+	for (int state = 0; state < FLOW_STATES; state++)
+		if (states & 1u << state)
+			marks |= 1u << flow_mark((enum flow_state)state, generation);
+	return marks;
+}
+
+/* Whether an entry of this mark goes to the backend that it names: not if that has gone, or its index
+ * is another one's now, or it is down and its flows are to move. */
+static inline bool
+tables_accepts(const struct tables *tables, uint16_t backend, unsigned mark)
+{
+	return backend < tables->backend_limit && (tables->accepts[backend] >> mark & 1);
+}
+
+/* Whether an index is, now, the backend of that generation. */
+static inline bool
+tables_is(const struct tables *tables, uint16_t backend, uint8_t generation)
+{
+	return backend < tables->backend_limit && tables->backends[backend].encap &&
+	       tables->backends[backend].generation == generation;
 }
 
 /* What the row table says for a tag. 0 (ROWS_NOBODY) if the pool has nobody. */

@@ -10,6 +10,8 @@ struct row_table {
 	uint32_t references;
 	uint32_t row_count;
 	uint32_t node_count;
+	struct rows_member *members; /* that it was built of */
+	size_t member_count;
 	struct {
 		struct arena *arena;
 		uint16_t *rows;
@@ -26,6 +28,13 @@ row_table_build(const struct rows_member *members, size_t member_count, uint32_t
 	table->references = 1;
 	table->row_count = row_count;
 	table->node_count = node_count;
+	table->member_count = member_count;
+	table->members = malloc((member_count + 1) * sizeof(*members));
+	if (!table->members) {
+		row_table_release(table);
+		return NULL;
+	}
+	memcpy(table->members, members, member_count * sizeof(*members));
 	for (uint32_t i = 0; i < node_count; i++) {
 		table->nodes[i].arena = arena_create(numa_nodes[i]);
 		if (table->nodes[i].arena)
@@ -51,6 +60,20 @@ row_table_share(struct row_table *table)
 	return table;
 }
 
+bool
+row_table_is_of(const struct row_table *table, const struct rows_member *members,
+	size_t member_count, uint32_t row_count)
+{
+	if (table->row_count != row_count || table->member_count != member_count)
+		return false;
+	for (size_t i = 0; i < member_count; i++) {
+		const struct rows_member *a = &table->members[i], *b = &members[i];
+		if (a->identity != b->identity || a->index != b->index || a->weight != b->weight)
+			return false;
+	}
+	return true;
+}
+
 void
 row_table_release(struct row_table *table)
 {
@@ -58,6 +81,7 @@ row_table_release(struct row_table *table)
 		return;
 	for (uint32_t i = 0; i < table->node_count; i++)
 		arena_destroy(table->nodes[i].arena);
+	free(table->members);
 	free(table);
 }
 

@@ -11,10 +11,15 @@
 
 struct row_table;
 
-/* One reference. NULL when memory is out. */
+/* One reference; the members are copied. NULL when memory is out. */
 struct row_table *row_table_build(const struct rows_member *members, size_t member_count,
 	uint32_t row_count, const int *numa_nodes, uint32_t node_count);
 struct row_table *row_table_share(struct row_table *table);
+
+/* Whether row_table_build would make the very same table of these members, given in the same order. */
+bool row_table_is_of(const struct row_table *table, const struct rows_member *members,
+	size_t member_count, uint32_t row_count);
+
 /* NULL is allowed. */
 void row_table_release(struct row_table *table);
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "arena.h"
-#include "plan.h"
 #include "row_table.h"
 
 /* A backend's place in the configuration and what it holds. */
@@ -16,6 +15,7 @@ struct held_backend {
 
 struct held_pool {
 	struct row_table *rows;
+	struct standing *standings;
 	struct held_backend
 		*backends; /* as many as the configuration has, acquired from the front */
 	uint32_t acquired;
@@ -63,7 +63,8 @@ acquire_pool(struct snapshot *s, uint32_t p, struct error *err)
 	const struct config_pool *pool = &s->config->pools[p];
 	struct held_pool *held = &s->pools[p];
 	held->backends = arena_array(s->arena, pool->backend_count, sizeof(*held->backends));
-	if (!held->backends)
+	held->standings = arena_array(s->arena, pool->backend_count, sizeof(*held->standings));
+	if (!held->backends || !held->standings)
 		return out_of_memory(err);
 	for (uint32_t b = 0; b < pool->backend_count; b++) {
 		const struct config_backend *backend = &pool->backends[b];
@@ -87,6 +88,28 @@ acquire_pool(struct snapshot *s, uint32_t p, struct error *err)
 	return 0;
 }
 
+/* What everybody has of whom nothing but the configuration is known. */
+static int
+stand_as_configured(const struct config_pool *pool, struct standing *standings)
+{
+	struct standing_facts *facts = calloc(pool->backend_count, sizeof(*facts));
+	if (!facts)
+		return -ENOMEM;
+	standing_of_pool(pool, facts, (struct mono){0}, standings);
+	free(facts);
+	return 0;
+}
+
+static int
+find_standings(struct snapshot *s, uint32_t p, struct error *err)
+{
+	const struct snapshot_base *base = s->base;
+	struct standing *standings = s->pools[p].standings;
+	int rc = base->standings ? base->standings(base->standings_context, s->config, p, standings)
+				 : stand_as_configured(&s->config->pools[p], standings);
+	return rc < 0 ? out_of_memory(err) : 0;
+}
+
 static int
 compare_pool_names(const void *key, const void *element)
 {
@@ -94,17 +117,36 @@ compare_pool_names(const void *key, const void *element)
 	return strcmp(key, pool->name);
 }
 
-/* The row table of the same pool in the previous snapshot, if it would come out the same. */
-static struct row_table *
-find_same_rows(const struct snapshot *previous, const struct config_pool *pool)
+/* The same pool in the previous snapshot, or NULL. */
+static const struct held_pool *
+find_before(const struct snapshot *previous, const struct config_pool *pool)
 {
 	if (!previous)
 		return NULL;
 	const struct config *before = previous->config;
 	const struct config_pool *found = bsearch(pool->name, before->pools, before->pool_count,
 		sizeof(*before->pools), compare_pool_names);
-	return found && plan_same_rows(found, pool) ? previous->pools[found - before->pools].rows
-						    : NULL;
+	return found ? &previous->pools[found - before->pools] : NULL;
+}
+
+/* Those that get new flows; returns how many. */
+static size_t
+list_members(const struct snapshot *s, uint32_t p, struct rows_member *members)
+{
+	const struct held_pool *held = &s->pools[p];
+	size_t count = 0;
+	for (uint32_t b = 0; b < held->acquired; b++) {
+		if (held->standings[b].weight == 0)
+			continue;
+		const char *name =
+			registry_backend_name(s->base->registry, held->backends[b].index);
+		members[count++] = (struct rows_member){
+			.identity = flow_name_hash(&s->base->key, name),
+			.index = held->backends[b].index,
+			.weight = held->standings[b].weight,
+		};
+	}
+	return count;
 }
 
 static int
@@ -112,30 +154,19 @@ build_rows(struct snapshot *s, uint32_t p, const struct snapshot *previous, stru
 {
 	const struct config_pool *pool = &s->config->pools[p];
 	struct held_pool *held = &s->pools[p];
-	struct row_table *same = find_same_rows(previous, pool);
-	if (same) {
-		held->rows = row_table_share(same);
-		return 0;
-	}
+	const struct held_pool *before = find_before(previous, pool);
 	struct rows_member *members = calloc(pool->backend_count, sizeof(*members));
 	if (!members)
 		return out_of_memory(err);
-	size_t count = 0;
-	for (uint32_t b = 0; b < pool->backend_count; b++) {
-		if (pool->backends[b].state != BACKEND_ACTIVE)
-			continue;
-		const char *name =
-			registry_backend_name(s->base->registry, held->backends[b].index);
-		members[count++] = (struct rows_member){
-			.identity = flow_name_hash(&s->base->key, name),
-			.index = held->backends[b].index,
-			.weight = pool->backends[b].weight,
-		};
+	size_t count = list_members(s, p, members);
+	if (before && row_table_is_of(before->rows, members, count, pool->rows)) {
+		held->rows = row_table_share(before->rows);
+	} else {
+		held->rows = row_table_build(
+			members, count, pool->rows, s->base->numa_nodes, s->base->node_count);
+		s->rows_built++;
 	}
-	held->rows = row_table_build(
-		members, count, pool->rows, s->base->numa_nodes, s->base->node_count);
 	free(members);
-	s->rows_built++;
 	return held->rows ? 0 : out_of_memory(err);
 }
 
@@ -255,25 +286,36 @@ build_backend(const struct snapshot *s, const struct config_pool *pool, uint32_t
 	return 0;
 }
 
+static unsigned
+kept_states(uint8_t keeps)
+{
+	return (keeps & STANDING_KEEPS_TCP ? TABLES_KEEPS_TCP : 0) |
+	       (keeps & STANDING_KEEPS_UDP ? TABLES_KEEPS_UDP : 0);
+}
+
 static int
 build_backends(struct snapshot *s, struct tables *t, struct arena *arena, struct error *err)
 {
 	const struct config *config = s->config;
 	struct tables_backend *backends = arena_array(arena, s->place_count, sizeof(*backends));
-	if (!backends)
+	uint32_t *accepts = arena_array(arena, s->place_count, sizeof(*accepts));
+	if (!backends || !accepts)
 		return out_of_memory(err);
 	for (uint32_t p = 0; p < config->pool_count; p++) {
 		const struct config_pool *pool = &config->pools[p];
 		for (uint32_t b = 0; b < pool->backend_count; b++) {
 			if (pool->backends[b].state == BACKEND_DISABLED)
 				continue;
-			int rc = build_backend(
-				s, pool, p, b, &backends[s->pools[p].backends[b].index], err);
+			uint16_t index = s->pools[p].backends[b].index;
+			int rc = build_backend(s, pool, p, b, &backends[index], err);
 			if (rc < 0)
 				return rc;
+			accepts[index] = tables_accepting(backends[index].generation,
+				kept_states(s->pools[p].standings[b].keeps));
 		}
 	}
 	t->backends = backends;
+	t->accepts = accepts;
 	t->backend_limit = s->place_count;
 	return 0;
 }
@@ -327,6 +369,8 @@ build_all(struct snapshot *s, const struct snapshot *previous, struct error *err
 		return out_of_memory(err);
 	for (uint32_t p = 0; p < s->config->pool_count && rc == 0; p++) {
 		rc = acquire_pool(s, p, err);
+		if (rc == 0)
+			rc = find_standings(s, p, err);
 		if (rc == 0)
 			rc = build_rows(s, p, previous, err);
 	}
@@ -393,6 +437,12 @@ snapshot_config(const struct snapshot *s)
 	return s->config;
 }
 
+struct config *
+snapshot_share_config(const struct snapshot *s)
+{
+	return config_share(s->config);
+}
+
 uint64_t
 snapshot_generation(const struct snapshot *s)
 {
@@ -426,6 +476,12 @@ uint32_t
 snapshot_backend_slot(const struct snapshot *s, uint32_t pool, uint32_t backend)
 {
 	return s->pools[pool].backends[backend].slot;
+}
+
+struct standing
+snapshot_standing(const struct snapshot *s, uint32_t pool, uint32_t backend)
+{
+	return s->pools[pool].standings[backend];
 }
 
 bool

@@ -13,6 +13,7 @@
 #include "error.h"
 #include "nexthop.h"
 #include "registry.h"
+#include "standing.h"
 #include "tables.h"
 
 struct snapshot;
@@ -28,6 +29,11 @@ struct snapshot_base {
 	int numa_nodes[SNAPSHOT_NODES_MAX]; /* those that have workers */
 	uint32_t node_count;
 	struct flow_key key;
+	/* The standings of a pool's backends now: 0 or -ENOMEM. NULL: by what the configuration says
+	 * alone. */
+	int (*standings)(void *context, const struct config *config, uint32_t pool,
+		struct standing *standings);
+	void *standings_context;
 };
 
 /*
@@ -44,6 +50,8 @@ void snapshot_free(struct snapshot *snapshot);
 /* `node` counts base->numa_nodes. */
 const struct tables *snapshot_tables(const struct snapshot *snapshot, uint32_t node);
 const struct config *snapshot_config(const struct snapshot *snapshot);
+/* For the next snapshot of the same configuration: one more holder of it (config_share). */
+struct config *snapshot_share_config(const struct snapshot *snapshot);
 
 /* 1 for the first of the process, then counting. */
 uint64_t snapshot_generation(const struct snapshot *snapshot);
@@ -55,6 +63,7 @@ uint32_t snapshot_rows_built(const struct snapshot *snapshot);
 /* The index and the next-hop slot of a backend, by its place in the configuration. */
 uint16_t snapshot_backend_index(const struct snapshot *snapshot, uint32_t pool, uint32_t backend);
 uint32_t snapshot_backend_slot(const struct snapshot *snapshot, uint32_t pool, uint32_t backend);
+struct standing snapshot_standing(const struct snapshot *snapshot, uint32_t pool, uint32_t backend);
 /* The place of an index in the configuration; false if this snapshot does not have it. */
 bool snapshot_find_backend(
 	const struct snapshot *snapshot, uint16_t index, uint32_t *pool, uint32_t *backend);

@@ -217,7 +217,7 @@ fill(struct bench *b)
 static void
 measure(struct bench *b, uint64_t count)
 {
-	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900}};
+	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900, 900}};
 	struct rte_hash_parameters parameters = {
 		.name = "yardstick",
 		.entries = (uint32_t)flow_table_entries(count),

@@ -67,6 +67,7 @@ static struct world {
 	struct tables_service services[SERVICES];
 	struct tables_pool pools[POOLS];
 	struct tables_backend backends[BACKENDS];
+	uint32_t accepts[BACKENDS];
 	l2_slot slots[BACKENDS];
 	struct flow_table flows;
 	struct pipeline pipeline;
@@ -125,6 +126,7 @@ make_backends(struct world *w)
 			.slot = i,
 			.pool = is_near ? LOCAL : FAR,
 		};
+		w->accepts[i] = tables_accepting(0, TABLES_KEEPS_TCP | TABLES_KEEPS_UDP);
 		REQUIRE(backend->encap->prepare(&backend->target, &settings, &a) == 0);
 		/* The odd ones leave untagged by the first port, the others tagged by the second. */
 		w->slots[i] = l2_slot_pack(&mac, !(i & 1), i & 1 ? 0 : 7);
@@ -142,7 +144,7 @@ clean_up(void)
 static struct world *
 make_world(void)
 {
-	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900}};
+	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900, 900}};
 	static const uint8_t key[16] = "0123456789abcdef";
 	struct arena *arena = arena_create(ARENA_ANY_NODE);
 	REQUIRE(arena != NULL);
@@ -158,6 +160,7 @@ make_world(void)
 	w->tables.service = w->services;
 	w->tables.pools = w->pools;
 	w->tables.backends = w->backends;
+	w->tables.accepts = w->accepts;
 	w->tables.backend_limit = BACKENDS;
 	w->tables.slots = w->slots;
 	w->tables.port_count = 2;
@@ -201,6 +204,7 @@ start_anew(struct world *w)
 	set_rows(w, ROWS_BEFORE);
 	w->backends[NEAR1].encap = &encap_l2;
 	w->backends[NEAR1].generation = 0;
+	w->accepts[NEAR1] = tables_accepting(0, TABLES_KEEPS_TCP | TABLES_KEEPS_UDP);
 }
 
 static void
@@ -216,6 +220,9 @@ let_happen(struct world *w, enum event event)
 	if (event == EVENT_BACKEND) {
 		near->encap = near->encap ? NULL : &encap_l2;
 		near->generation ^= near->encap != NULL;
+		w->accepts[NEAR1] = near->encap ? tables_accepting(near->generation,
+							  TABLES_KEEPS_TCP | TABLES_KEEPS_UDP)
+						: 0;
 		set_rows(w, near->encap ? ROWS_BEFORE : ROWS_WITHOUT_NEAR1);
 	}
 }

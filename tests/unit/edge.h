@@ -46,6 +46,7 @@ struct edge {
 	struct tables_service services[2];
 	struct tables_pool pool;
 	struct tables_backend backends[EDGE_BACKENDS + 1];
+	uint32_t accepts[EDGE_BACKENDS + 1];
 	l2_slot slots[EDGE_BACKENDS + 1];
 	uint16_t rows[ROWS_MIN];
 	struct flow_table flows;
@@ -73,6 +74,7 @@ edge_set_mode(struct edge *e, const struct encap *mode)
 		struct mac_addr mac = {{2, 0, 0, 0, 9, (uint8_t)i}};
 		struct tables_backend *b = &e->backends[i];
 		*b = (struct tables_backend){.encap = mode, .slot = i, .generation = 1};
+		e->accepts[i] = tables_accepting(1, TABLES_KEEPS_TCP | TABLES_KEEPS_UDP);
 		assert_int_equal(mode->prepare(&b->target, &settings, &address), 0);
 		atomic_store(&e->slots[i], l2_slot_pack(&mac, EDGE_PORT, 0));
 	}
@@ -96,7 +98,7 @@ edge_make_services(struct edge *e)
 static inline struct edge *
 edge_create(uint32_t capacity, uint16_t mtu, struct rte_mempool *pool)
 {
-	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900}};
+	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900, 900}};
 	static const uint8_t key[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 	struct arena *arena = arena_create(ARENA_ANY_NODE);
 	assert_non_null(arena);
@@ -113,6 +115,7 @@ edge_create(uint32_t capacity, uint16_t mtu, struct rte_mempool *pool)
 	t->service_limit = 2;
 	t->pools = &e->pool;
 	t->backends = e->backends;
+	t->accepts = e->accepts;
 	t->backend_limit = EDGE_BACKENDS + 1;
 	t->slots = e->slots;
 	t->port_count = 1;

@@ -28,6 +28,7 @@ static const struct flow_timeouts lab_timeouts = {
 			[FLOW_CLOSING] = 30,
 			[FLOW_DATAGRAM] = 75,
 			[FLOW_CLIENT] = 900,
+			[FLOW_CLIENT_DATAGRAM] = 900,
 		},
 };
 

@@ -39,6 +39,7 @@ struct bench {
 	struct tables_service services[4];
 	struct tables_pool pools[2];
 	struct tables_backend backends[4];
+	uint32_t accepts[4];
 	l2_slot slots[4];
 	uint16_t rows[2][ROWS];
 	struct flow_table flows;
@@ -98,6 +99,7 @@ make_backends(struct bench *b)
 			.pool = i < 3 ? 0 : 1,
 			.generation = 1,
 		};
+		b->accepts[i] = tables_accepting(1, TABLES_KEEPS_TCP | TABLES_KEEPS_UDP);
 		assert_int_equal(
 			b->backends[i].encap->prepare(&b->backends[i].target, &settings, &far), 0);
 		atomic_store(&b->slots[i], l2_slot_pack(&backend_macs[i], PORT, 0));
@@ -112,7 +114,7 @@ make_backends(struct bench *b)
 static inline int
 setup(void **state)
 {
-	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900}};
+	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900, 900}};
 	static const uint8_t key[16] = "0123456789abcdef";
 	struct bench *b = aligned_alloc(64, sizeof(*b));
 	memset(b, 0, sizeof(*b));
@@ -123,6 +125,7 @@ setup(void **state)
 	b->tables.service = b->services;
 	b->tables.pools = b->pools;
 	b->tables.backends = b->backends;
+	b->tables.accepts = b->accepts;
 	b->tables.backend_limit = 4;
 	b->tables.slots = b->slots;
 	b->tables.port_count = 1;

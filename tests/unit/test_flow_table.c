@@ -157,7 +157,7 @@ test_states_that_do_not_exist(void **state)
 	lab_init(&lab, ONE_PAIR);
 	for (unsigned i = 0; i < PAIR_ENTRIES; i++)
 		lab.table.buckets[i / 8].entries[i % 8] =
-			(uint64_t)5 << 32 | 1 << 16 | (6 + i % 2) << 2;
+			(uint64_t)5 << 32 | 1 << 16 | FLOW_STATES << 2;
 	assert_int_equal(lab_lookup(&lab, 5, 0), 0);
 	assert_int_equal(lab_insert(&lab, 5, 2, FLOW_SYN, 0), FLOW_INSERTED);
 	assert_int_equal(lab_lookup(&lab, 5, 0), 2);

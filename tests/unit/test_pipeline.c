@@ -68,11 +68,13 @@ test_flow_leaves_a_backend_that_is_gone(void **state)
 	struct bench *b = *state;
 	assert_int_equal(backend_of(b, SYN_TO_WEB(1000)), 1);
 	b->backends[1].encap = NULL;
+	b->accepts[1] = 0;
 	set_rows(b, 0, 2);
 	assert_int_equal(backend_of(b, ACK_TO_WEB(1000)), 2);
 	/* And does not come back with the next owner of the index. */
 	b->backends[1].encap = &encap_l2;
 	b->backends[1].generation = 2;
+	b->accepts[1] = tables_accepting(2, TABLES_KEEPS_TCP | TABLES_KEEPS_UDP);
 	assert_int_equal(backend_of(b, ACK_TO_WEB(1000)), 2);
 }
 
@@ -91,6 +93,27 @@ test_affinity(void **state)
 	assert_int_equal(backend_of(b, same_client), 1);
 	assert_int_equal(backend_of(b, other_client), 2);
 	assert_int_equal(backend_of(b, dns), 2);
+}
+
+/* A backend that is down: its flows stay or move as its pool says of their protocol. */
+static void
+test_flow_of_a_backend_that_is_down(void **state)
+{
+	struct bench *b = *state;
+	struct shape client = {CLIENT, "192.0.2.80", 7, 443, IPPROTO_TCP, TCP_SYN, 0, 0};
+	assert_int_equal(backend_of(b, SYN_TO_WEB(1000)), 1);
+	assert_int_equal(backend_of(b, client), 1);
+	set_rows(b, 0, 2);
+	b->accepts[1] = tables_accepting(1, TABLES_KEEPS_TCP);
+	assert_int_equal(backend_of(b, ACK_TO_WEB(1000)), 1);
+	assert_int_equal(backend_of(b, sticky), 1);
+	b->accepts[1] = tables_accepting(1, TABLES_KEEPS_UDP);
+	assert_int_equal(backend_of(b, ACK_TO_WEB(1000)), 2);
+	assert_int_equal(backend_of(b, sticky), 2);
+	/* Where it went, it stays. */
+	b->accepts[1] = tables_accepting(1, TABLES_KEEPS_TCP | TABLES_KEEPS_UDP);
+	set_rows(b, 0, 1);
+	assert_int_equal(backend_of(b, ACK_TO_WEB(1000)), 2);
 }
 
 static void
@@ -226,6 +249,7 @@ main(void)
 		CASE(test_ipip_bytes),
 		CASE(test_flow_stays_when_its_row_moves),
 		CASE(test_flow_leaves_a_backend_that_is_gone),
+		CASE(test_flow_of_a_backend_that_is_down),
 		CASE(test_affinity),
 		CASE(test_tcp_states),
 		CASE(test_idle_flow_expires),

@@ -176,44 +176,6 @@ test_announce(void **state)
 		"~ announce any0: min_healthy 1 -> 2\n");
 }
 
-static void
-assert_same_rows(const char *before, const char *after, bool same)
-{
-	char text[2][1024];
-	const char *const backends[] = {before, after};
-	struct config *configs[2];
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(text[i], sizeof(text[i]),
-			"{" EDGE DATAPLANE "\"pools\":{\"p\":{%s}},\"services\":[]}", backends[i]);
-		configs[i] = config_of(text[i]);
-	}
-	assert_int_equal(plan_same_rows(&configs[0]->pools[0], &configs[1]->pools[0]), same);
-	assert_int_equal(plan_same_rows(&configs[1]->pools[0], &configs[0]->pools[0]), same);
-	config_free(configs[0]);
-	config_free(configs[1]);
-}
-
-static void
-test_same_rows(void **state)
-{
-	(void)state;
-#define LIST(...)     "\"backends\":[" __VA_ARGS__ "]"
-#define B_WITH(extra) "{\"name\":\"b\",\"address\":\"10.0.0.2\"," extra "}"
-	assert_same_rows(LIST(A "," B), LIST(B "," A), true);
-	assert_same_rows(LIST(A "," B), LIST(A), false);
-	assert_same_rows(LIST(A "," B), "\"rows\":131072," LIST(A "," B), false);
-	assert_same_rows(LIST(A "," B), LIST(A "," B_WITH("\"weight\":99")), false);
-	assert_same_rows(LIST(A "," B), LIST(A "," B_WITH("\"state\":\"drain\"")), false);
-	/* Rows follow from names, not from addresses, modes or checks. */
-	assert_same_rows(LIST(A "," B), LIST(A ",{\"name\":\"b\",\"address\":\"10.0.0.3\"}"), true);
-	assert_same_rows(LIST(A), "\"health\":{\"type\":\"tcp\",\"port\":1}," LIST(A), true);
-	/* Who has no rows can come and go. */
-	assert_same_rows(LIST(A), LIST(A "," B_WITH("\"weight\":0")), true);
-	assert_same_rows(LIST(A "," B_WITH("\"state\":\"drain\"")),
-		LIST(A "," B_WITH("\"state\":\"disabled\"")), true);
-	assert_same_rows(LIST(A), LIST(B), false);
-}
-
 /* 10k services and backends, all of them changed: the pace is that of a merge. */
 static void
 test_ten_thousand(void **state)
@@ -269,7 +231,6 @@ main(void)
 		cmocka_unit_test(test_pool_of_service),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_announce),
-		cmocka_unit_test(test_same_rows),
 		cmocka_unit_test(test_ten_thousand),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,13 @@ rows_of(const struct snapshot *snapshot, uint16_t index)
 	return count;
 }
 
+static bool
+keeps(const struct tables *tables, uint16_t backend, enum flow_state state)
+{
+	return tables_accepts(
+		tables, backend, flow_mark(state, registry_generation(base.registry, backend)));
+}
+
 static void
 test_tables_say_what_the_configuration_says(void **state)
 {
@@ -116,7 +123,7 @@ test_tables_say_what_the_configuration_says(void **state)
 	uint16_t x = snapshot_backend_index(s, 0, 0), y = snapshot_backend_index(s, 0, 1);
 	assert_int_equal(rows_of(s, x) + rows_of(s, y), ROWS_MIN);
 	assert_ptr_equal(t->backends[x].encap, &encap_l2);
-	assert_non_null(tables_backend(t, x, registry_generation(base.registry, x)));
+	assert_true(keeps(t, x, FLOW_ESTABLISHED));
 	uint32_t counted[2];
 	snapshot_count_rows(s, 0, counted);
 	assert_int_equal(counted[0], rows_of(s, x));
@@ -155,14 +162,52 @@ test_drained_has_no_rows_and_keeps_its_flows(void **state)
 	struct snapshot *s = build(X "," Y_DRAIN, NULL);
 	uint16_t y = snapshot_backend_index(s, 0, 1);
 	assert_int_equal(rows_of(s, y), 0);
-	assert_non_null(
-		tables_backend(snapshot_tables(s, 0), y, registry_generation(base.registry, y)));
+	assert_true(keeps(snapshot_tables(s, 0), y, FLOW_ESTABLISHED));
+	assert_true(keeps(snapshot_tables(s, 0), y, FLOW_DATAGRAM));
 	snapshot_free(s);
 	s = build(X "," Y_OFF, NULL);
 	y = snapshot_backend_index(s, 0, 1);
 	assert_int_equal(rows_of(s, y), 0);
-	assert_null(
-		tables_backend(snapshot_tables(s, 0), y, registry_generation(base.registry, y)));
+	assert_false(keeps(snapshot_tables(s, 0), y, FLOW_ESTABLISHED));
+	assert_false(keeps(snapshot_tables(s, 0), y, FLOW_DATAGRAM));
+	snapshot_free(s);
+}
+
+/* x is down, and only its TCP flows wait for it. */
+static int
+x_is_down(void *context, const struct config *config, uint32_t pool, struct standing *standings)
+{
+	(void)context;
+	for (uint32_t b = 0; b < config->pools[pool].backend_count; b++)
+		standings[b] = (struct standing){
+			.weight = 100, .keeps = STANDING_KEEPS_TCP | STANDING_KEEPS_UDP};
+	if (pool == 0)
+		standings[0] =
+			(struct standing){.kind = STANDING_DOWN, .keeps = STANDING_KEEPS_TCP};
+	return 0;
+}
+
+static void
+test_standings_decide_rows_and_flows(void **state)
+{
+	(void)state;
+	struct snapshot *s, *before = build(X "," Y, NULL);
+	struct error err;
+	base.standings = x_is_down;
+	assert_int_equal(snapshot_build(&s, &base, snapshot_share_config(before), before, &err), 0);
+	assert_int_equal(snapshot_rows_built(s), 1);
+	const struct tables *t = snapshot_tables(s, 0);
+	uint16_t x = snapshot_backend_index(s, 0, 0), y = snapshot_backend_index(s, 0, 1);
+	assert_int_equal(rows_of(s, x), 0);
+	assert_int_equal(rows_of(s, y), ROWS_MIN);
+	assert_int_equal(snapshot_standing(s, 0, 0).kind, STANDING_DOWN);
+	assert_true(keeps(t, x, FLOW_SYN) && keeps(t, x, FLOW_ESTABLISHED) &&
+		    keeps(t, x, FLOW_CLOSING) && keeps(t, x, FLOW_CLIENT));
+	assert_false(keeps(t, x, FLOW_DATAGRAM) || keeps(t, x, FLOW_CLIENT_DATAGRAM));
+	assert_true(keeps(t, y, FLOW_ESTABLISHED) && keeps(t, y, FLOW_DATAGRAM));
+	/* The configuration lives as long as either snapshot. */
+	snapshot_free(before);
+	assert_int_equal(snapshot_config(s)->pool_count, 2);
 	snapshot_free(s);
 }
 
@@ -270,6 +315,7 @@ main(void)
 		CASE(test_tables_say_what_the_configuration_says),
 		CASE(test_unchanged_pools_share_their_rows),
 		CASE(test_drained_has_no_rows_and_keeps_its_flows),
+		CASE(test_standings_decide_rows_and_flows),
 		CASE(test_index_is_free_after_a_whole_round),
 		CASE(test_index_comes_back_with_its_name),
 		CASE(test_old_snapshot_waits_for_readers),
