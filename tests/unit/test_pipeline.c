@@ -106,10 +106,10 @@ test_flow_of_a_backend_that_is_down(void **state)
 	set_rows(b, 0, 2);
 	b->accepts[1] = tables_accepting(1, TABLES_KEEPS_TCP);
 	assert_int_equal(backend_of(b, ACK_TO_WEB(1000)), 1);
-	assert_int_equal(backend_of(b, sticky), 1);
+	assert_int_equal(backend_of(b, client), 1);
 	b->accepts[1] = tables_accepting(1, TABLES_KEEPS_UDP);
 	assert_int_equal(backend_of(b, ACK_TO_WEB(1000)), 2);
-	assert_int_equal(backend_of(b, sticky), 2);
+	assert_int_equal(backend_of(b, client), 2);
 	/* Where it went, it stays. */
 	b->accepts[1] = tables_accepting(1, TABLES_KEEPS_TCP | TABLES_KEEPS_UDP);
 	set_rows(b, 0, 1);
