@@ -159,6 +159,7 @@ SUITES = {
         **packet_groups(),
         "packet/tcpdump-captures": [ROOT / "tests/packet/tcpdump-captures"]}),
     "netns": program_suite(netns_scripts()),
+    "gate": program_suite({"gate": [ROOT / "perf/gate/run"]}),
     "quickstart": program_suite({"quickstart": [ROOT / "app/quickstart"]}),
 }
 
