@@ -68,6 +68,7 @@ struct gate {
 	struct tables_service services[2];
 	struct tables_pool pool;
 	struct tables_backend backends[BACKENDS + 1];
+	uint32_t accepts[BACKENDS + 1];
 	l2_slot slots[BACKENDS + 1];
 	uint16_t rows[ROWS_MIN];
 	struct flow_table flows;
@@ -138,6 +139,7 @@ make_backends(struct gate *g, const struct encap *mode)
 		struct ip_addr far = address(g->six, 0x0a000200, i);
 		struct mac_addr mac = {{2, 0, 0, 0, 1, (uint8_t)i}};
 		g->backends[i] = (struct tables_backend){.encap = mode, .slot = i, .generation = 1};
+		g->accepts[i] = tables_accepting(1, TABLES_KEEPS_TCP | TABLES_KEEPS_UDP);
 		if (mode->prepare(&g->backends[i].target, &settings, &far) < 0)
 			bench_fail("gate: %s cannot be prepared", mode->name);
 		atomic_store(&g->slots[i], l2_slot_pack(&mac, PORT, 0));
@@ -165,6 +167,7 @@ make_tables(struct gate *g, const struct encap *mode)
 	t->service_limit = 2;
 	t->pools = &g->pool;
 	t->backends = g->backends;
+	t->accepts = g->accepts;
 	t->backend_limit = BACKENDS + 1;
 	t->slots = g->slots;
 	t->port_count = 1;
@@ -174,7 +177,7 @@ make_tables(struct gate *g, const struct encap *mode)
 static void
 make_pipeline(struct gate *g, uint32_t capacity)
 {
-	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900}};
+	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900, 900}};
 	void *memory = arena_alloc(g->arena, flow_table_bytes(capacity), 64);
 	struct pipeline *p = &g->pipeline;
 	p->counters = arena_array(g->arena, 1, sizeof(*p->counters));
