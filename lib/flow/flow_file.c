@@ -212,7 +212,7 @@ lock_path(const char *path, int *out, struct stat *st, struct error *err)
 {
 	for (int attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
 		struct stat there;
-		int fd, rc = open_and_lock(path, O_CREAT, &fd, st, err);
+		int fd = -1, rc = open_and_lock(path, O_CREAT, &fd, st, err);
 		if (rc < 0)
 			return rc;
 		if (lstat(path, &there) == 0 && there.st_ino == st->st_ino &&
@@ -322,7 +322,7 @@ make_fresh(const char *path, const struct layout *layout, const struct flow_file
 	int *out, void **memory, struct error *err)
 {
 	struct stat st;
-	int fd;
+	int fd = -1;
 	int rc = open_and_lock(path, O_CREAT | O_EXCL, &fd, &st, err);
 	if (rc < 0)
 		return rc;

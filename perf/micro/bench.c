@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <x86intrin.h>
 
 #define CASES_MAX  16
 #define ROUNDS_MAX 1000
@@ -36,25 +35,15 @@ number_of(const char *text)
 	return number;
 }
 
-/* Nothing the timed code does may drift out of the two readings, or into them. */
-static inline uint64_t
-read_tsc(void)
-{
-	_mm_lfence();
-	uint64_t now = __rdtsc();
-	_mm_lfence();
-	return now;
-}
-
-static double
-tsc_mhz(void)
+double
+bench_tsc_mhz(void)
 {
 	struct timespec from, to, pause = {.tv_nsec = 20000000};
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	uint64_t cycles = read_tsc();
+	uint64_t cycles = bench_read_tsc();
 	nanosleep(&pause, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &to);
-	cycles = read_tsc() - cycles;
+	cycles = bench_read_tsc() - cycles;
 	double us =
 		(double)(to.tv_sec - from.tv_sec) * 1e6 + (double)(to.tv_nsec - from.tv_nsec) / 1e3;
 	return (double)cycles / us;
@@ -75,7 +64,7 @@ bench_start(int argc, char **argv)
 	if (rounds > ROUNDS_MAX)
 		bench_fail("at most %u rounds", ROUNDS_MAX);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("# TSC %.0f MHz\n", tsc_mhz());
+	printf("# TSC %.0f MHz\n", bench_tsc_mhz());
 	return i < argc ? i + 1 : argc;
 }
 
@@ -103,9 +92,9 @@ measure(const char *noun, const struct bench_case *c)
 	for (uint32_t run = 0; run < c->runs; run++) {
 		if (c->prepare)
 			c->prepare(c->context);
-		uint64_t start = read_tsc();
+		uint64_t start = bench_read_tsc();
 		uint32_t done = c->run(c->context);
-		cycles += read_tsc() - start;
+		cycles += bench_read_tsc() - start;
 		if (done != c->operations)
 			bench_fail("%s: %s: %u of %u came out right", noun, c->operation, done,
 				c->operations);

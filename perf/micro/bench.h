@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <x86intrin.h>
 
 #include "bounds.h"
 
@@ -55,6 +56,19 @@ void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2), no
 
 /* Zeroed memory on a page boundary; lives as long as the program. */
 void *bench_alloc(size_t bytes);
+
+/* The clock that everything is measured by. Nothing that is timed may drift out of two
+ * readings, or into them. */
+static inline uint64_t
+bench_read_tsc(void)
+{
+	_mm_lfence();
+	uint64_t now = __rdtsc();
+	_mm_lfence();
+	return now;
+}
+
+double bench_tsc_mhz(void);
 
 /* The compiler has to believe that somebody looks at the result. */
 static inline void
