@@ -147,12 +147,12 @@ release_fragments(struct worker *w, const struct tables *tables)
 	b->resumed = NULL;
 	unsigned late = fragment_take_expired(w->fragments, w->pipeline.now, held, BURST_MAX);
 	b->count = late;
-	for (unsigned i = 0; i < late; i++) {
+	for (unsigned i = 0; i < late; i++)
 		b->mbufs[i] = held[i].frame;
-		pipeline_refuse(b, i, EXIT_DROP_FRAGMENT_TIMEOUT);
-	}
-	if (late > 0)
+	if (late > 0) {
+		pipeline_refuse(b, EXIT_DROP_FRAGMENT_TIMEOUT);
 		finish_burst(w, tables, 0);
+	}
 }
 
 static void

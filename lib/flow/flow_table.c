@@ -20,7 +20,7 @@
  */
 #include "flow_table.h"
 
-#define PAIR_ENTRIES (2 * FLOW_BUCKET_ENTRIES)
+#include "flow_pair.h"
 
 /* Lost compare-and-swaps in a row after which an insertion gives up: each means that another
  * worker has just written to the same two cache lines, so this many do not happen by chance. */
@@ -29,11 +29,6 @@
 /* A table may have been used this long after the time that was noted last (flow_file_touch, at
  * least every minute): entries may be so much younger than `then`. 256 s. */
 #define TICKS_AHEAD_MAX 64
-
-/* The two buckets of a flow, in the order of look-up. */
-struct pair {
-	struct flow_bucket *buckets[2];
-};
 
 /* What an insertion reads of the pair, once; bit i of the masks is about entry i. */
 struct view {
@@ -65,30 +60,10 @@ flow_table_attach(struct flow_table *table, void *memory, size_t capacity,
 	table->buckets = memory;
 	table->bucket_mask = (uint32_t)(flow_table_entries(capacity) / FLOW_BUCKET_ENTRIES - 1);
 	table->timeouts = *timeouts;
-}
-
-static inline struct pair
-pair_of(const struct flow_table *table, uint64_t hash)
-{
-	uint32_t first = flow_first_bucket(table, hash);
-	uint32_t second = flow_other_bucket(table, first, (uint32_t)hash);
-	return (struct pair){{&table->buckets[first], &table->buckets[second]}};
-}
-
-static inline _Atomic uint64_t *
-place_of(struct pair pair, unsigned i)
-{
-	return &pair.buckets[i / FLOW_BUCKET_ENTRIES]->entries[i % FLOW_BUCKET_ENTRIES];
-}
-
-/* Idle longer than its state allows, or empty, or of a state that does not exist. */
-static inline bool
-is_over(const struct flow_table *table, uint64_t word, uint16_t now)
-{
-	struct flow_entry e = flow_entry_unpack(word);
-	if (e.state == FLOW_EMPTY || e.state >= FLOW_STATES)
-		return true;
-	return flow_age(e.tick, now) > table->timeouts.ticks[e.state];
+	enum flow_isa isa = FLOW_ISAS - 1;
+	while (!flow_isa_available(isa))
+		isa--;
+	flow_table_use(table, isa);
 }
 
 /* Bit i: entry i has the tag. No branch depends on where it is. */

@@ -77,10 +77,24 @@ struct flow_timeouts {
 	uint16_t ticks[FLOW_STATES];
 };
 
+/* Ways to compare the tags of a bucket: by one to eight instructions. All find the same. */
+enum flow_isa {
+	FLOW_ISA_SCALAR,
+	FLOW_ISA_SSE42,
+	FLOW_ISA_AVX2,
+	FLOW_ISA_AVX512,
+	FLOW_ISAS,
+};
+
+struct flow_hit;
+
 struct flow_table {
 	struct flow_bucket *buckets;
 	uint32_t bucket_mask;
 	struct flow_timeouts timeouts;
+	/* flow_lookup_burst, for what this CPU has. */
+	void (*lookup_burst)(const struct flow_table *table, const uint64_t *hashes, unsigned count,
+		uint16_t now, struct flow_hit *hits);
 };
 
 /* An entry taken apart. */
@@ -146,9 +160,15 @@ size_t flow_table_entries(size_t capacity);
 /* Bytes of memory for that: eight an entry. */
 size_t flow_table_bytes(size_t capacity);
 
-/* Lays the table over `memory` (64-byte aligned, flow_table_bytes(capacity) long), as it is. */
+/* Lays the table over `memory` (64-byte aligned, flow_table_bytes(capacity) long), as it is, with the
+ * widest instructions that this CPU has. */
 void flow_table_attach(struct flow_table *table, void *memory, size_t capacity,
 	const struct flow_timeouts *timeouts);
+
+/* Another instruction set, which must be available: for tests, and counts that are to be the same on
+ * every machine. Nobody uses the table meanwhile. */
+void flow_table_use(struct flow_table *table, enum flow_isa isa);
+bool flow_isa_available(enum flow_isa isa);
 
 /* Fetches both buckets ahead of flow_lookup or flow_insert. Workers. Inlined by force: GCC takes a
  * function of nothing but prefetches for one without effect, and drops calls of it. */
@@ -171,6 +191,25 @@ struct flow_hit {
  * has passed: the caller, who has the snapshot, judges that. Any thread.
  */
 struct flow_hit flow_lookup(const struct flow_table *table, uint64_t hash, uint16_t now);
+
+/*
+ * The same for `count` flows at once, into `hits`. An entry may change before its hit is used, by
+ * another worker or by the caller himself, who handles the flows one after the other: see
+ * flow_hit_is_fresh. Any thread.
+ */
+static inline void
+flow_lookup_burst(const struct flow_table *table, const uint64_t *hashes, unsigned count,
+	uint16_t now, struct flow_hit *hits)
+{
+	table->lookup_burst(table, hashes, count, now, hits);
+}
+
+/* Whether the entry still is what was found. */
+static inline bool
+flow_hit_is_fresh(struct flow_hit hit)
+{
+	return atomic_load_explicit(hit.place, memory_order_relaxed) == hit.word;
+}
 
 /*
  * Writes back what a packet changes: the tick, if it is another one, and the state. One

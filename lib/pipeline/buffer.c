@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "buffer.h"
 
-#include <string.h>
-
 struct rte_mbuf *
 buffer_make_plain(struct rte_mbuf *m, struct rte_mempool *pool)
 {

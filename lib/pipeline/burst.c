@@ -12,29 +12,35 @@
 
 static_assert(BURST_MAX <= UINT8_MAX, "flow_events count in 8 bits");
 
-static inline uint8_t *
-frame_of(const struct burst *b, uint32_t i)
+/* A MAC address as the first six bytes of a frame read as a word, the rest shifted out. */
+static inline uint64_t
+station_word(const uint8_t *six)
 {
-	return rte_pktmbuf_mtod(b->mbufs[i], uint8_t *);
+	uint64_t word;
+	memcpy(&word, six, sizeof(word));
+	return word << 16;
 }
 
-/* The station that a frame is for. Multicast is judged later, when it is known what is inside. */
+/* The station that a frame is for. Multicast is judged later, when it is known what is inside. The
+ * frame has its whole Ethernet header. */
 static inline bool
-for_this_station(const uint8_t *frame, const struct mac_addr *own)
+for_this_station(const uint8_t *frame, uint64_t own)
 {
-	return (frame[0] & 1) || memcmp(frame, own->bytes, sizeof(own->bytes)) == 0;
+	return station_word(frame) == own || (frame[0] & 1);
 }
 
+/* What is not known of any packet yet. */
 static void
-begin(struct burst *b, uint32_t i)
+begin(struct burst *b)
 {
-	b->frame_length[i] = (uint16_t)b->mbufs[i]->pkt_len;
-	b->service[i] = SERVICE_NONE;
-	b->backend[i] = 0;
-	b->new_flow[i] = false;
-	b->quotes[i] = false;
-	b->exit[i] = EXIT_PENDING;
+	memset(b->service, 0xff, sizeof(b->service)); /* SERVICE_NONE */
+	memset(b->backend, 0, sizeof(b->backend));
+	memset(b->new_flow, 0, sizeof(b->new_flow));
+	memset(b->quotes, 0, sizeof(b->quotes));
+	memset(b->flow_events, 0, sizeof(b->flow_events));
+	b->sought_count = 0;
 }
+static_assert(SERVICE_NONE == 0xffff, "begin() sets its bytes");
 
 /* A frame that is not for a VIP: a neighbour's question for one, or Linux's. */
 static enum exit
@@ -45,51 +51,64 @@ punt(struct pipeline *p, const struct tables *t, uint8_t port, const struct burs
 	enum exit exit = answer_neighbour(&p->answer, t, port, m, &b->packets[i], is_ip, p->now);
 	if (exit != EXIT_PENDING)
 		return exit;
-	return punt_exit(&p->punt, t, port, frame_of(b, i), m->data_len, m->pkt_len, &b->packets[i],
+	return punt_exit(&p->punt, t, port, b->frames[i], m->data_len, m->pkt_len, &b->packets[i],
 		is_ip, p->now);
 }
 
-static enum exit
-take_in(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i)
+/* One whose buffer is not plain (buffer.h). False: no copy can be made. */
+static __attribute__((noinline)) bool
+make_plain(struct pipeline *p, struct burst *b, uint32_t i)
 {
-	if (__builtin_expect(!buffer_is_plain(b->mbufs[i]), 0)) {
-		struct rte_mbuf *plain = buffer_make_plain(b->mbufs[i], p->pool);
-		if (!plain)
-			return EXIT_DROP_NO_BUFFER;
+	struct rte_mbuf *plain = buffer_make_plain(b->mbufs[i], p->pool);
+	if (plain)
 		b->mbufs[i] = plain;
-	}
+	return plain != NULL;
+}
+
+static inline enum exit
+take_in(struct pipeline *p, const struct tables *t, uint8_t port, uint64_t own, struct burst *b,
+	uint32_t i)
+{
+	b->frame_length[i] = (uint16_t)b->mbufs[i]->pkt_len;
+	if (__builtin_expect(!buffer_is_plain(b->mbufs[i]), 0) && !make_plain(p, b, i))
+		return EXIT_DROP_NO_BUFFER;
 	const struct rte_mbuf *m = b->mbufs[i];
-	const uint8_t *frame = frame_of(b, i);
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 	struct packet *pk = &b->packets[i];
+	b->frames[i] = frame;
 	enum parse_result result = parse_l3(frame, m->data_len, m->pkt_len, pk);
-	if (result != PARSE_OK && result != PARSE_PUNT_NOT_IP)
+	if (__builtin_expect(result != PARSE_OK && result != PARSE_PUNT_NOT_IP, 0))
 		return exit_of_parse(result);
-	if (!for_this_station(frame, &t->ports[port].mac))
+	if (__builtin_expect(!for_this_station(frame, own), 0))
 		return EXIT_DROP_OTHER_MAC;
-	if (result == PARSE_PUNT_NOT_IP)
+	if (__builtin_expect(result == PARSE_PUNT_NOT_IP, 0))
 		return punt(p, t, port, b, i, false);
-	service_table_prefetch(&t->services, &pk->dst);
+	uint32_t slot = service_table_slot(&t->services, &pk->dst);
+	service_table_prefetch(&t->services, slot);
+	b->vip_slot[i] = slot;
 	return EXIT_PENDING;
 }
 
 static void
 stage_net(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b)
 {
+	uint64_t own = 0;
+	memcpy(&own, t->ports[port].mac.bytes, sizeof(t->ports[port].mac));
+	own <<= 16;
+	begin(b);
 	for (uint32_t i = 0; i < b->count; i++)
-		__builtin_prefetch(frame_of(b, i));
+		__builtin_prefetch(rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *));
 	for (uint32_t i = 0; i < b->count; i++) {
-		begin(b, i);
 		b->out_port[i] = port; /* of an answer */
-		b->exit[i] = (uint8_t)take_in(p, t, port, b, i);
+		b->exit[i] = (uint8_t)take_in(p, t, port, own, b, i);
 	}
 }
 
-/* What is said about a packet to a VIP before its ports are looked at. */
-static inline enum exit
-judge_vip_packet(const struct tables *t, const uint8_t *frame, const struct packet *pk)
+/* A source that no packet to a VIP can have. Not asked of a flow that the table knows: its first
+ * packet had to answer. */
+static enum exit
+judge_source(const struct tables *t, const struct packet *pk)
 {
-	if (frame[0] & 1)
-		return EXIT_DROP_VIP_MULTICAST;
 	if (addr_is_martian(&pk->src))
 		return EXIT_DROP_SOURCE_MARTIAN;
 	if (service_table_vip(&t->services, &pk->src))
@@ -109,7 +128,7 @@ follow_quote(const struct tables *t, struct burst *b, uint32_t i, const struct s
 	};
 	struct icmp_flow flow;
 	enum icmp_quote quote =
-		icmp_read_quote(frame_of(b, i), b->mbufs[i]->data_len, &b->packets[i], &flow);
+		icmp_read_quote(b->frames[i], b->mbufs[i]->data_len, &b->packets[i], &flow);
 	if (quote != ICMP_QUOTE_OK)
 		return refused[quote];
 	uint16_t service = service_table_port(&t->services, vip, flow.proto, flow.vip_port);
@@ -168,40 +187,65 @@ note_first_fragment(struct pipeline *p, const struct tables *t, const struct bur
 	fragment_note_leave(p->notes, fragment_hash(&t->key, &b->packets[i]), note, p->tick);
 }
 
-static enum exit
+/* Neither TCP nor UDP, or a later fragment. */
+static __attribute__((noinline)) enum exit
+find_unusual(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i,
+	const struct service_entry *vip)
+{
+	const struct packet *pk = &b->packets[i];
+	bool icmp = pk->proto == (pk->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	enum exit exit = judge_source(t, pk);
+	if (exit != EXIT_PENDING)
+		return exit;
+	if (icmp)
+		return pk->fragment != FRAGMENT_NONE ? EXIT_DROP_ICMP_FRAGMENT
+						     : take_icmp(p, t, b, i, vip);
+	if (pk->fragment == FRAGMENT_LATER) {
+		b->hash[i] = fragment_hash(&t->key, pk);
+		return follow_first_fragment(p, t, b, i);
+	}
+	return answer_error(&p->answer, t, b->mbufs[i], pk, ICMP_PORT_UNREACHABLE, 0,
+		EXIT_DROP_NO_SERVICE, p->now);
+}
+
+/* The flow is to be looked up, together with the others of the burst. */
+static inline void
+seek(struct pipeline *p, struct burst *b, uint32_t i)
+{
+	flow_prefetch(p->flows, b->hash[i]);
+	b->sought_hash[b->sought_count] = b->hash[i];
+	b->sought[b->sought_count++] = (uint8_t)i;
+}
+
+static inline enum exit
 find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i,
 	const struct service_entry *vip)
 {
-	struct rte_mbuf *m = b->mbufs[i];
+	const struct rte_mbuf *m = b->mbufs[i];
 	struct packet *pk = &b->packets[i];
-	enum exit exit = EXIT_PENDING;
 	/* A neighbour that makes sure of us asks the VIP itself, from its link-local address. */
-	if (__builtin_expect(pk->next_proto == IPPROTO_ICMPV6, 0))
-		exit = answer_neighbour(&p->answer, t, port, m, pk, true, p->now);
-	if (exit == EXIT_PENDING)
-		exit = judge_vip_packet(t, frame_of(b, i), pk);
-	if (exit != EXIT_PENDING)
-		return exit;
-	enum parse_result result = parse_l4(frame_of(b, i), m->data_len, m->pkt_len, pk);
-	if (result != PARSE_OK)
-		return exit_of_parse(result);
-	bool icmp = pk->proto == (pk->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-	if (__builtin_expect(pk->fragment != FRAGMENT_NONE, 0)) {
-		if (icmp)
-			return EXIT_DROP_ICMP_FRAGMENT;
-		if (pk->fragment == FRAGMENT_LATER) {
-			b->hash[i] = fragment_hash(&t->key, pk);
-			return follow_first_fragment(p, t, b, i);
-		}
+	if (__builtin_expect(pk->next_proto == IPPROTO_ICMPV6, 0)) {
+		enum exit exit =
+			answer_neighbour(&p->answer, t, port, b->mbufs[i], pk, true, p->now);
+		if (exit != EXIT_PENDING)
+			return exit;
 	}
-	if (icmp)
-		return take_icmp(p, t, b, i, vip);
-	uint16_t service = service_table_port(&t->services, vip, pk->proto, pk->dport);
-	if (service == SERVICE_NONE)
-		return answer_error(&p->answer, t, m, pk, ICMP_PORT_UNREACHABLE, 0,
-			EXIT_DROP_NO_SERVICE, p->now);
+	if (__builtin_expect(b->frames[i][0] & 1, 0))
+		return EXIT_DROP_VIP_MULTICAST;
+	enum parse_result result = parse_l4(b->frames[i], m->data_len, m->pkt_len, pk);
+	if (__builtin_expect(result != PARSE_OK, 0))
+		return exit_of_parse(result);
+	uint16_t service = pk->dport != 0
+				   ? service_table_port(&t->services, vip, pk->proto, pk->dport)
+				   : SERVICE_NONE;
+	if (__builtin_expect(service == SERVICE_NONE, 0))
+		return find_unusual(p, t, b, i, vip);
+	const struct tables_service *entry = &t->service[service];
 	b->service[i] = service;
-	b->hash[i] = choose_hash(&t->key, &t->service[service], pk);
+	b->hash[i] = choose_hash(&t->key, entry, pk);
+	if (entry->affinity == TABLES_AFFINITY_NONE)
+		return judge_source(t, pk);
+	seek(p, b, i);
 	return EXIT_PENDING;
 }
 
@@ -209,48 +253,95 @@ static void
 stage_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b)
 {
 	for (uint32_t i = 0; i < b->count; i++) {
-		if (b->exit[i] != EXIT_PENDING)
+		if (__builtin_expect(b->exit[i] != EXIT_PENDING, 0))
 			continue;
 		const struct packet *pk = &b->packets[i];
-		const struct service_entry *vip = service_table_vip(&t->services, &pk->dst);
-		b->exit[i] = (uint8_t)(!vip || !vlan_is_served(&t->ports[port], frame_of(b, i), pk)
-					       ? punt(p, t, port, b, i, true)
-					       : find_service(p, t, port, b, i, vip));
-		if (b->exit[i] == EXIT_PENDING && b->backend[i] == 0 &&
-			t->service[b->service[i]].affinity != TABLES_AFFINITY_NONE)
-			flow_prefetch(p->flows, b->hash[i]);
+		const struct service_entry *vip =
+			service_table_vip_at(&t->services, b->vip_slot[i], &pk->dst);
+		if (__builtin_expect(!vip || !vlan_is_served(&t->ports[port], b->frames[i], pk), 0))
+			b->exit[i] = (uint8_t)punt(p, t, port, b, i, true);
+		else
+			b->exit[i] = (uint8_t)find_service(p, t, port, b, i, vip);
 	}
+}
+
+/* The flow of a packet is not in the table, or not as the packet has it. */
+static __attribute__((noinline)) uint16_t
+begin_flow(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i)
+{
+	enum exit exit = judge_source(t, &b->packets[i]);
+	if (exit != EXIT_PENDING) {
+		b->exit[i] = (uint8_t)exit;
+		return 0;
+	}
+	struct choice choice = choose_new(
+		p->flows, t, &t->service[b->service[i]], &b->packets[i], b->hash[i], p->tick);
+	b->new_flow[i] = choice.new_flow;
+	for (uint32_t e = 0; e < choice.event_count; e++)
+		b->flow_events[choice.events[e]]++;
+	if (choice.backend == 0)
+		b->exit[i] = EXIT_DROP_NO_BACKEND;
+	return choice.backend;
+}
+
+/* What has no flow of its own to look up: all that stands still, in its order. */
+static __attribute__((noinline)) void
+choose_the_rest(struct pipeline *p, const struct tables *t, struct burst *b)
+{
+	for (uint32_t i = 0; i < b->count; i++) {
+		/* Its first may stand in front of it in this very burst, and has its note by now. */
+		if (b->exit[i] == EXIT_HELD)
+			b->exit[i] = (uint8_t)follow_first_fragment(p, t, b, i);
+		if (b->exit[i] != EXIT_PENDING || b->backend[i] != 0)
+			continue;
+		b->backend[i] = choose_without_trace(
+			p->flows, t, &t->service[b->service[i]], b->hash[i], p->tick);
+		if (b->backend[i] == 0)
+			b->exit[i] = EXIT_DROP_NO_BACKEND;
+		else if (b->packets[i].fragment == FRAGMENT_FIRST)
+			note_first_fragment(p, t, b, i);
+	}
+}
+
+/* What has happened since the look-up of the burst counts: the packets in front have made entries, and
+ * changed some. */
+static inline struct flow_hit
+refresh_hit(const struct flow_table *flows, struct flow_hit hit, bool made_entries, uint64_t hash,
+	uint16_t tick)
+{
+	bool is_stale = hit.place ? !flow_hit_is_fresh(hit) : made_entries;
+	return __builtin_expect(is_stale, 0) ? flow_lookup(flows, hash, tick) : hit;
 }
 
 static void
 stage_flow(struct pipeline *p, const struct tables *t, struct burst *b)
 {
-	struct flow_judge judge = choose_judge(t);
-	memset(b->flow_events, 0, sizeof(b->flow_events));
-	for (uint32_t i = 0; i < b->count; i++) {
-		/* Its first may stand in front of it in this very burst, and has its note by now. */
-		if (__builtin_expect(b->exit[i] == EXIT_HELD, 0))
-			b->exit[i] = (uint8_t)follow_first_fragment(p, t, b, i);
-		if (b->exit[i] != EXIT_PENDING || b->backend[i] != 0)
-			continue;
-		const struct tables_service *service = &t->service[b->service[i]];
-		struct choice choice =
-			b->quotes[i]
-				? choose_without_trace(p->flows, t, service, b->hash[i], p->tick)
-				: choose_backend(p->flows, t, &judge, service, &b->packets[i],
-					  frame_of(b, i), b->hash[i], p->tick);
-		b->backend[i] = choice.backend;
-		b->new_flow[i] = choice.new_flow;
-		for (uint32_t e = 0; e < choice.event_count; e++)
-			b->flow_events[choice.events[e]]++;
-		if (choice.backend == 0) {
-			b->exit[i] = EXIT_DROP_NO_BACKEND;
-			continue;
+	struct flow_hit hits[BURST_MAX];
+	uint32_t count = b->sought_count;
+	bool made_entries = false;
+	flow_lookup_burst(p->flows, b->sought_hash, count, p->tick, hits);
+	for (uint32_t k = 0; k < count; k++) {
+		uint32_t i = b->sought[k];
+		const struct packet *pk = &b->packets[i];
+		struct flow_hit hit =
+			refresh_hit(p->flows, hits[k], made_entries, b->hash[i], p->tick);
+		uint16_t backend = 0;
+		if (__builtin_expect(hit.place != NULL, 1))
+			backend = choose_known(
+				p->flows, t, hit, pk, b->frames[i], b->hash[i], p->tick);
+		if (__builtin_expect(backend != 0, 1)) {
+			b->flow_events[FLOW_EVENT_HIT]++;
+		} else {
+			backend = begin_flow(p, t, b, i);
+			made_entries = true;
 		}
-		__builtin_prefetch(&t->backends[choice.backend]);
-		if (__builtin_expect(b->packets[i].fragment == FRAGMENT_FIRST, 0))
+		__builtin_prefetch(&t->backends[backend]);
+		b->backend[i] = backend;
+		if (__builtin_expect(pk->fragment == FRAGMENT_FIRST && backend != 0, 0))
 			note_first_fragment(p, t, b, i);
 	}
+	if (__builtin_expect(count < b->count, 0))
+		choose_the_rest(p, t, b);
 }
 
 /* Too long for the way to its backend: in fragments where IPv4 allows it, else the client is told. */
@@ -259,7 +350,7 @@ too_big(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i,
 {
 	const struct packet *pk = &b->packets[i];
 	const struct tables_backend *backend = &t->backends[b->backend[i]];
-	const struct wire_ipv4 *ip = (const void *)(frame_of(b, i) + pk->l3_offset);
+	const struct wire_ipv4 *ip = (const void *)(b->frames[i] + pk->l3_offset);
 	if (pk->family == 4 && !(ip->fragment & wire_u16(IPV4_DF))) {
 		b->out_port[i] = port;
 		return EXIT_SENT_IN_FRAGMENTS;
@@ -287,7 +378,7 @@ send_packet(struct pipeline *p, const struct tables *t, struct burst *b, uint32_
 	const struct tables_port *out = &t->ports[port];
 	if (__builtin_expect(pk->l3_length + backend->target.header_length > out->mtu, 0))
 		return too_big(p, t, b, i, port);
-	uint8_t *l3 = frame_of(b, i) + pk->l3_offset;
+	uint8_t *l3 = b->frames[i] + pk->l3_offset;
 	l2_decrement_ttl(l3, pk->family);
 	wrap_packet(b->mbufs[i], l3, pk->l3_length, pk->family, pk->tos, backend, slot, &out->mac,
 		flow_hash_bucket(b->hash[i]));
@@ -313,11 +404,7 @@ static void
 stage_send(struct pipeline *p, const struct tables *t, struct burst *b)
 {
 	for (uint32_t i = 0; i < b->count; i++)
-		if (b->exit[i] == EXIT_PENDING)
-			__builtin_prefetch(
-				(const void *)&t->slots[t->backends[b->backend[i]].slot]);
-	for (uint32_t i = 0; i < b->count; i++)
-		if (b->exit[i] == EXIT_PENDING)
+		if (__builtin_expect(b->exit[i] == EXIT_PENDING, 1))
 			b->exit[i] = (uint8_t)send_packet(p, t, b, i);
 }
 
@@ -332,42 +419,62 @@ pipeline_burst(
 }
 
 void
-pipeline_refuse(struct burst *burst, uint32_t i, enum exit exit)
+pipeline_refuse(struct burst *burst, enum exit exit)
 {
-	begin(burst, i);
-	burst->exit[i] = (uint8_t)exit;
-	memset(burst->flow_events, 0, sizeof(burst->flow_events));
+	begin(burst);
+	for (uint32_t i = 0; i < burst->count; i++) {
+		burst->frame_length[i] = (uint16_t)burst->mbufs[i]->pkt_len;
+		burst->exit[i] = (uint8_t)exit;
+	}
 }
 
 static inline void
-count_traffic(struct traffic *traffic, uint32_t bytes)
+count_traffic(struct traffic *traffic, uint64_t packets, uint64_t bytes)
 {
-	counter_add(&traffic->packets, 1);
+	counter_add(&traffic->packets, packets);
 	counter_add(&traffic->bytes, bytes);
+}
+
+/*
+ * Packets of one exit and one service often come one after the other, and are counted at once: from
+ * place `i` on, to the place that is returned.
+ */
+static inline uint32_t
+settle_run(struct pipeline_counters *c, const struct burst *b, uint32_t i)
+{
+	uint8_t exit = b->exit[i];
+	uint16_t service = b->service[i];
+	bool has_backend = b->backend[i] != 0;
+	uint64_t bytes = 0, new_flows = 0;
+	uint32_t first = i;
+	do {
+		bytes += b->frame_length[i];
+		new_flows += b->new_flow[i];
+		i++;
+	} while (i < b->count && b->exit[i] == exit && b->service[i] == service &&
+		 (b->backend[i] != 0) == has_backend);
+	/* It is received when it leaves. */
+	if (exit == EXIT_HELD)
+		return i;
+	uint64_t packets = i - first;
+	count_traffic(&c->received, packets, bytes);
+	count_traffic(&c->exits[exit], packets, bytes);
+	if (has_backend && exit_kind(exit) != EXIT_KIND_DROPPED) {
+		for (uint32_t k = first; k < i; k++)
+			count_traffic(&c->backends[b->backend[k]], 1, b->frame_length[k]);
+		count_traffic(&c->services[service].traffic, packets, bytes);
+		counter_add(&c->services[service].new_flows, new_flows);
+	}
+	return i;
 }
 
 void
 pipeline_settle(struct pipeline *pipeline, const struct burst *b)
 {
 	struct pipeline_counters *c = pipeline->counters;
-	uint64_t packets = 0, bytes = 0;
 	counters_begin(c);
-	for (uint32_t i = 0; i < b->count; i++) {
-		/* It is received when it leaves. */
-		if (b->exit[i] == EXIT_HELD)
-			continue;
-		packets++;
-		bytes += b->frame_length[i];
-		count_traffic(&c->exits[b->exit[i]], b->frame_length[i]);
-		if (b->backend[i] == 0 || exit_kind(b->exit[i]) == EXIT_KIND_DROPPED)
-			continue;
-		struct service_counters *service = &c->services[b->service[i]];
-		count_traffic(&service->traffic, b->frame_length[i]);
-		counter_add(&service->new_flows, b->new_flow[i]);
-		count_traffic(&c->backends[b->backend[i]], b->frame_length[i]);
-	}
-	counter_add(&c->received.packets, packets);
-	counter_add(&c->received.bytes, bytes);
+	for (uint32_t i = 0; i < b->count;)
+		i = settle_run(c, b, i);
 	for (int e = 0; e < FLOW_EVENT_COUNT; e++)
 		counter_add(&c->flow_events[e], b->flow_events[e]);
 	counters_end(c);

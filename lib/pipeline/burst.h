@@ -57,7 +57,9 @@ struct burst {
 	uint8_t out_port[BURST_MAX]; /* where the exit is SENT*, or ANSWERED_* */
 
 	/* between the stages */
+	uint8_t *frames[BURST_MAX];	  /* first byte */
 	uint16_t frame_length[BURST_MAX]; /* as received */
+	uint32_t vip_slot[BURST_MAX];	  /* service_table_slot() of the destination */
 	uint16_t service[BURST_MAX];	  /* SERVICE_NONE until it is known */
 	uint16_t backend[BURST_MAX];	  /* 0 until it is known */
 	bool new_flow[BURST_MAX];
@@ -65,6 +67,10 @@ struct burst {
 		[BURST_MAX]; /* an ICMP error: hash and service are those of the flow it quotes */
 	uint8_t flow_events[FLOW_EVENT_COUNT];
 	uint64_t hash[BURST_MAX];
+	/* Those whose flow is looked up, all at once. */
+	uint32_t sought_count;
+	uint8_t sought[BURST_MAX]; /* places in the burst */
+	uint64_t sought_hash[BURST_MAX];
 	struct packet packets[BURST_MAX];
 };
 
@@ -79,8 +85,8 @@ void pipeline_burst(
 unsigned pipeline_split(struct pipeline *pipeline, const struct tables *tables,
 	const struct burst *burst, uint32_t i, struct rte_mbuf *pieces[SPLIT_PIECES_MAX]);
 
-/* Gives place `i` an exit without looking at the frame: for one that has waited in vain. */
-void pipeline_refuse(struct burst *burst, uint32_t i, enum exit exit);
+/* Gives all places an exit without looking at the frames: for what has waited in vain. */
+void pipeline_refuse(struct burst *burst, enum exit exit);
 
 /* Counts the burst by its exits. The caller may have changed some since: what could not be sent or
  * punted leaves by EXIT_DROP_TX_FULL or EXIT_DROP_PUNT_FULL. */

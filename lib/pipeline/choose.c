@@ -3,8 +3,6 @@
 
 #include <netinet/in.h>
 
-#include "wire.h"
-
 static bool
 is_dead(const void *context, struct flow_entry entry)
 {
@@ -93,9 +91,8 @@ event_of(enum flow_inserted inserted)
 	return FLOW_EVENT_FULL;
 }
 
-/* A packet whose flow the table does not know, or knows with an owner that has gone. */
-static __attribute__((noinline)) struct choice
-choose_new(struct flow_table *flows, const struct tables *tables, const struct flow_judge *judge,
+struct choice
+choose_new(struct flow_table *flows, const struct tables *tables,
 	const struct tables_service *service, const struct packet *pk, uint64_t hash, uint16_t tick)
 {
 	struct choice choice = {.events = {FLOW_EVENT_MISS}, .event_count = 1};
@@ -105,12 +102,13 @@ choose_new(struct flow_table *flows, const struct tables *tables, const struct f
 	enum flow_state state = first_state(service, pk);
 	if (state != FLOW_CLIENT && pk->proto == IPPROTO_TCP && (pk->tcp_flags & TCP_RST))
 		return choice;
+	struct flow_judge judge = choose_judge(tables);
 	struct flow_entry winner, entry = {
 					  .backend = choice.backend,
 					  .state = state,
 					  .generation = tables->backends[choice.backend].generation,
 				  };
-	enum flow_inserted inserted = flow_insert(flows, hash, entry, tick, judge, &winner);
+	enum flow_inserted inserted = flow_insert(flows, hash, entry, tick, &judge, &winner);
 	choice.events[choice.event_count++] = (uint8_t)event_of(inserted);
 	choice.new_flow = inserted != FLOW_UPDATED;
 	/* The winner may be another worker's, under a snapshot that is not this one: then the row. */
@@ -119,42 +117,27 @@ choose_new(struct flow_table *flows, const struct tables *tables, const struct f
 	return choice;
 }
 
-struct choice
-choose_backend(struct flow_table *flows, const struct tables *tables,
-	const struct flow_judge *judge, const struct tables_service *service,
-	const struct packet *pk, const uint8_t *frame, uint64_t hash, uint16_t tick)
+uint16_t
+choose_eventful(struct flow_table *flows, struct flow_hit hit, const struct packet *pk,
+	const uint8_t *frame, uint64_t hash, uint16_t tick)
 {
-	if (service->affinity == TABLES_AFFINITY_NONE)
-		return (struct choice){
-			.backend = tables_row_backend(tables, service->pool, flow_hash_tag(hash))};
-	struct flow_hit hit = flow_lookup(flows, hash, tick);
-	if (__builtin_expect(hit.place != NULL, 1)) {
-		struct flow_entry entry = flow_entry_unpack(hit.word);
-		if (__builtin_expect(begins_anew(&entry, pk), 0)) {
-			flow_remove(flows, hash, tick);
-		} else if (tables_accepts(tables, entry.backend, hit.word % FLOW_MARKS)) {
-			flow_refresh(hit, state_after(entry.state, pk, frame), tick);
-			return (struct choice){
-				.backend = entry.backend,
-				.event_count = 1,
-				.events = {FLOW_EVENT_HIT},
-			};
-		}
+	struct flow_entry entry = flow_entry_unpack(hit.word);
+	if (begins_anew(&entry, pk)) {
+		flow_remove(flows, hash, tick);
+		return 0;
 	}
-	return choose_new(flows, tables, judge, service, pk, hash, tick);
+	flow_refresh(hit, state_after(entry.state, pk, frame), tick);
+	return entry.backend;
 }
 
-struct choice
+uint16_t
 choose_without_trace(const struct flow_table *flows, const struct tables *tables,
 	const struct tables_service *service, uint64_t hash, uint16_t tick)
 {
-	struct choice choice = {
-		.backend = tables_row_backend(tables, service->pool, flow_hash_tag(hash))};
+	uint16_t by_row = tables_row_backend(tables, service->pool, flow_hash_tag(hash));
 	if (service->affinity == TABLES_AFFINITY_NONE)
-		return choice;
+		return by_row;
 	struct flow_hit hit = flow_lookup(flows, hash, tick);
-	uint16_t owner = flow_entry_unpack(hit.word).backend;
-	if (hit.place && tables_accepts(tables, owner, hit.word % FLOW_MARKS))
-		choice.backend = owner;
-	return choice;
+	uint16_t owner = (uint16_t)(hit.word >> 16);
+	return hit.place && tables_accepts(tables, owner, hit.word % FLOW_MARKS) ? owner : by_row;
 }

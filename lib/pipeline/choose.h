@@ -21,6 +21,7 @@
 #include "flow_table.h"
 #include "packet.h"
 #include "tables.h"
+#include "wire.h"
 
 struct choice {
 	uint16_t backend; /* 0: nobody */
@@ -41,13 +42,45 @@ choose_hash(
 /* Judges entries for the flow table, by a snapshot's tables. Any thread. */
 struct flow_judge choose_judge(const struct tables *tables);
 
-/* Looks up, and inserts or refreshes. Workers. `frame` is read for the length of the TCP header. */
-struct choice choose_backend(struct flow_table *flows, const struct tables *tables,
-	const struct flow_judge *judge, const struct tables_service *service,
-	const struct packet *pk, const uint8_t *frame, uint64_t hash, uint16_t tick);
+/* TCP flags that can change the state of a flow. */
+#define CHOOSE_EVENTFUL (TCP_SYN | TCP_FIN | TCP_RST)
+/* States that a packet without them leaves as they are. */
+#define CHOOSE_QUIET                                                                               \
+	(1u << FLOW_ESTABLISHED | 1u << FLOW_DATAGRAM | 1u << FLOW_CLIENT |                        \
+		1u << FLOW_CLIENT_DATAGRAM)
 
-/* For what is about a flow and not of it (an ICMP error): the entry is neither made nor refreshed. */
-struct choice choose_without_trace(const struct flow_table *flows, const struct tables *tables,
+/* choose_known, for a packet that may change its flow. */
+uint16_t choose_eventful(struct flow_table *flows, struct flow_hit hit, const struct packet *pk,
+	const uint8_t *frame, uint64_t hash, uint16_t tick);
+
+/*
+ * The backend of a packet whose flow was found, and the entry refreshed; 0 if the packet begins a flow
+ * after all: the entry's backend does not take it any more, or a connection begins on the ports of
+ * one that closes. Worker. `frame` is read for the length of the TCP header.
+ */
+static inline uint16_t
+choose_known(struct flow_table *flows, const struct tables *tables, struct flow_hit hit,
+	const struct packet *pk, const uint8_t *frame, uint64_t hash, uint16_t tick)
+{
+	uint16_t backend = (uint16_t)(hit.word >> 16);
+	unsigned mark = hit.word % FLOW_MARKS;
+	if (__builtin_expect(!tables_accepts(tables, backend, mark), 0))
+		return 0;
+	enum flow_state state = (enum flow_state)(mark >> 2);
+	if (__builtin_expect((pk->tcp_flags & CHOOSE_EVENTFUL) || !(CHOOSE_QUIET >> state & 1), 0))
+		return choose_eventful(flows, hit, pk, frame, hash, tick);
+	flow_refresh(hit, state, tick);
+	return backend;
+}
+
+/* For a packet whose flow is not known: its row, and a new entry. Worker. */
+struct choice choose_new(struct flow_table *flows, const struct tables *tables,
+	const struct tables_service *service, const struct packet *pk, uint64_t hash,
+	uint16_t tick);
+
+/* For what leaves no trace in the table: packets without affinity, by their row alone, and what is
+ * about a flow and not of it (an ICMP error). 0: nobody. Worker. */
+uint16_t choose_without_trace(const struct flow_table *flows, const struct tables *tables,
 	const struct tables_service *service, uint64_t hash, uint16_t tick);
 
 #endif

@@ -76,26 +76,32 @@ service_table_slot(const struct service_table *table, const struct ip_addr *vip)
 	return (uint32_t)(x >> 32) & table->mask;
 }
 
-/* Fetches the entry ahead of service_table_vip. Workers. Inlined by force: GCC takes a function of
+/* Fetches a slot ahead of service_table_vip_at. Workers. Inlined by force: GCC takes a function of
  * nothing but a prefetch for one without effect, and drops calls of it. */
 static inline __attribute__((always_inline)) void
-service_table_prefetch(const struct service_table *table, const struct ip_addr *vip)
+service_table_prefetch(const struct service_table *table, uint32_t slot)
 {
-	__builtin_prefetch(&table->entries[service_table_slot(table, vip)]);
+	__builtin_prefetch(&table->entries[slot]);
 }
 
-/* The VIP's entry, or NULL when it is no VIP; :: would find a free entry, which has no range.
- * Workers. */
+/* The VIP's entry, or NULL when it is no VIP; :: would find a free entry, which has no range. `slot`
+ * is its service_table_slot(). Workers. */
 static inline const struct service_entry *
-service_table_vip(const struct service_table *table, const struct ip_addr *vip)
+service_table_vip_at(const struct service_table *table, uint32_t slot, const struct ip_addr *vip)
 {
-	for (uint32_t slot = service_table_slot(table, vip);; slot = (slot + 1) & table->mask) {
+	for (;; slot = (slot + 1) & table->mask) {
 		const struct service_entry *entry = &table->entries[slot];
 		if (__builtin_expect(addr_equal(&entry->vip, vip), 1))
 			return __builtin_expect(entry->range_count != 0, 1) ? entry : NULL;
 		if (entry->vip.halves[0] == 0 && entry->vip.halves[1] == 0)
 			return NULL;
 	}
+}
+
+static inline const struct service_entry *
+service_table_vip(const struct service_table *table, const struct ip_addr *vip)
+{
+	return service_table_vip_at(table, service_table_slot(table, vip), vip);
 }
 
 /* The same for VIPs of more than SERVICE_INLINE_MAX ranges. */

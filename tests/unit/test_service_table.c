@@ -43,7 +43,7 @@ rule(const char *vip, uint8_t proto, uint16_t first, uint16_t last, uint16_t ser
 static uint16_t
 lookup(const struct service_table *table, const struct ip_addr *vip, uint8_t proto, uint16_t port)
 {
-	service_table_prefetch(table, vip);
+	service_table_prefetch(table, service_table_slot(table, vip));
 	const struct service_entry *entry = service_table_vip(table, vip);
 	return entry ? service_table_port(table, entry, proto, port) : SERVICE_NONE;
 }
