@@ -35,6 +35,7 @@ enum exit_kind {
 	X(DROP_VIP_MULTICAST, drop_vip_multicast, DROPPED, "packet to a VIP in a broadcast or multicast frame") \
 	X(DROP_SOURCE_MARTIAN, drop_source_martian, DROPPED, "packet to a VIP from an address that cannot be a client") \
 	X(DROP_SOURCE_VIP, drop_source_vip, DROPPED, "packet to a VIP from a VIP") \
+	X(DROP_OWN_ENCAPSULATION, drop_own_encapsulation, DROPPED, "not for a VIP, and from an outer source of a pool in its encapsulation: our own come back") \
 	X(DROP_TTL_EXPIRED, drop_ttl_expired, DROPPED, "TTL or hop limit used up; no error may be sent") \
 	X(DROP_NO_SERVICE, drop_no_service, DROPPED, "to a VIP without such a service; no error may be sent") \
 	X(DROP_ICMP_METERED, drop_icmp_metered, DROPPED, "over the rate at which pings and errors are answered") \

@@ -47,6 +47,7 @@ struct edge {
 	struct tables_pool pool;
 	struct tables_backend backends[EDGE_BACKENDS + 1];
 	l2_slot slots[EDGE_BACKENDS + 1];
+	struct outer_source outer_sources[OUTER_SOURCES_PER_POOL];
 	uint16_t rows[ROWS_MIN];
 	struct flow_table flows;
 	void *flow_memory;
@@ -76,6 +77,9 @@ edge_set_mode(struct edge *e, const struct encap *mode)
 		assert_int_equal(mode->prepare(&b->target, &settings, &address), 0);
 		atomic_store(&e->slots[i], l2_slot_pack(&mac, EDGE_PORT, 0));
 	}
+	e->tables.outer_sources = e->outer_sources;
+	e->tables.outer_source_count = outer_source_settle(
+		e->outer_sources, outer_source_add(e->outer_sources, 0, mode, &settings));
 }
 
 static inline void

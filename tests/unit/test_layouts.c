@@ -252,8 +252,8 @@ static void
 test_ipip(void **state)
 {
 	(void)state;
-	static const enum exit must[] = {
-		EXIT_SENT, EXIT_SENT_IN_FRAGMENTS, EXIT_ANSWERED_TOO_BIG, EXIT_HELD};
+	static const enum exit must[] = {EXIT_SENT, EXIT_SENT_IN_FRAGMENTS, EXIT_ANSWERED_TOO_BIG,
+		EXIT_HELD, EXIT_DROP_OWN_ENCAPSULATION};
 	check_mode(&encap_ipip, must, sizeof(must) / sizeof(must[0]));
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Hostile inputs 50, 51, 53 and 54: packets in packets, and packets that are too long."""
+"""Hostile inputs 53 and 54: packets that are too long."""
 from craft import *
 from replay import *
 from scapy.all import IPOption
@@ -18,36 +18,6 @@ def through_ipip(**port):
 def wrapped(packet):
     tos = packet.tos if isinstance(packet, IP) else packet.tc
     return IP(src=SOURCE4, dst=backend4(1), ttl=64, tos=tos, id=0, flags="DF") / packet
-
-
-@case
-def p50_our_own_encapsulation():
-    """It is not wrapped again, whoever sends it back."""
-    ours = [received(wrapped(forwarded(p))) for p in (tcp4(), tcp6())]
-    return Case(ours, {"punted_other": 2}, config=through_ipip())
-
-
-@case
-def p51_nested_tunnels():
-    """IPIP, GRE and GUE ten deep: to the VIP they are nobody's service; inside, nobody looks."""
-    def nest(layer, depth=10):
-        packet = raw(tcp4())[14:]
-        for _ in range(depth):
-            packet = raw(layer(packet))
-        return received(IP(packet))
-
-    def ip(packet):
-        return IP(src=CLIENT4, dst=VIP4, proto=4) / Raw(packet)
-
-    def gre(packet):
-        return IP(src=CLIENT4, dst=VIP4) / GRE() / Raw(packet)
-
-    def gue(packet):
-        return IP(src=CLIENT4, dst=VIP4) / UDP(sport=5, dport=6080) / Raw(b"\0\x04\0\0" + packet)
-
-    no_service = [nest(layer) for layer in (ip, gre, gue)]
-    return Case(no_service, {"answered_no_service": 3},
-                [error_about(p, PORT_UNREACHABLE) for p in no_service])
 
 
 def with_df(length):
