@@ -157,6 +157,19 @@ configure_rss(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, ui
 	conf->rx_adv_conf.rss_conf.rss_hf = wanted & info->flow_type_rss_offloads;
 }
 
+/*
+ * What of a packet the device checks, no worker does (buffer.h). Nothing is asked of it on the way out:
+ * outer_ip.h says why.
+ */
+static void
+configure_offloads(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, const char *port)
+{
+	if (!(info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM))
+		return;
+	conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+	log_notice("port %s: %s checks IPv4 header checksums", port, info->driver_name);
+}
+
 static int
 setup_queues(struct dataplane *dp, const struct dataplane_port *port,
 	const struct rte_eth_dev_info *info, struct error *err)
@@ -216,6 +229,7 @@ create_port(struct dataplane *dp, uint32_t i, const struct config *config, struc
 		return rc;
 	struct rte_eth_conf conf = {.rxmode.mtu = port->mtu};
 	configure_rss(&conf, &info, dp->worker_count, wanted->name);
+	configure_offloads(&conf, &info, wanted->name);
 	uint16_t queues = (uint16_t)dp->worker_count;
 	rc = rte_eth_dev_configure(port->dpdk_port, queues, queues, &conf);
 	if (rc < 0)

@@ -22,6 +22,21 @@ buffer_is_plain(const struct rte_mbuf *m)
 	       m->data_off >= BUFFER_HEADROOM_MIN;
 }
 
+/*
+ * Whether the device has found the IPv4 header checksum right. Only this word of a device is taken:
+ * where it says wrong, or nothing, software looks. That costs nothing, a wrong one being rare, and no
+ * packet is dropped for what is not its own: of one that a NIC takes for a tunnel the flag may be
+ * about the header inside (RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD is there for the outermost one), so of
+ * those it is not taken at all. ol_flags and packet_type lie in the buffer's first cache line.
+ */
+static inline bool
+buffer_ipv4_checksum_is_right(const struct rte_mbuf *m)
+{
+	uint64_t said =
+		m->ol_flags & (RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD);
+	return said == RTE_MBUF_F_RX_IP_CKSUM_GOOD && !(m->packet_type & RTE_PTYPE_TUNNEL_MASK);
+}
+
 /* A plain copy, and the original freed; or NULL, and the original untouched: no buffer is free, or
  * none is long enough. `pool` may be NULL, which has none. */
 struct rte_mbuf *buffer_make_plain(struct rte_mbuf *m, struct rte_mempool *pool);

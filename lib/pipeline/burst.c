@@ -61,7 +61,9 @@ take_in(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *
 	const struct rte_mbuf *m = b->mbufs[i];
 	const uint8_t *frame = frame_of(b, i);
 	struct packet *pk = &b->packets[i];
-	enum parse_result result = parse_l3(frame, m->data_len, m->pkt_len, pk);
+	enum parse_result result = buffer_ipv4_checksum_is_right(m)
+					   ? parse_l3_checked(frame, m->data_len, m->pkt_len, pk)
+					   : parse_l3(frame, m->data_len, m->pkt_len, pk);
 	if (result != PARSE_OK && result != PARSE_PUNT_NOT_IP)
 		return exit_of_parse(result);
 	if (!for_this_station(frame, &t->ports[port].mac))

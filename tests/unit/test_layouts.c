@@ -131,6 +131,39 @@ with_nonsense(const struct edge_frame *frame)
 	return m;
 }
 
+/* What a device may say of the IPv4 header checksum: only that it is right is believed, and of no
+ * packet that the device takes for a tunnel. */
+static void
+check_checksum_flags(struct edge *e, uint32_t number, const struct output *wanted)
+{
+	static const struct {
+		const char *name;
+		uint64_t flags;
+		uint32_t packet_type;
+	} said[] = {
+		{"checksum unknown", RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN, RTE_PTYPE_L3_IPV4},
+		{"checksum bad", RTE_MBUF_F_RX_IP_CKSUM_BAD, RTE_PTYPE_L3_IPV4},
+		{"checksum none", RTE_MBUF_F_RX_IP_CKSUM_NONE, RTE_PTYPE_L3_IPV4},
+		{"inner checksum good", RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_PTYPE_TUNNEL_GRE},
+		{"inner checksum bad", RTE_MBUF_F_RX_IP_CKSUM_BAD, RTE_PTYPE_TUNNEL_GRE},
+		{"outer checksum bad",
+			RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD, 0},
+		{"checksum good", RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_PTYPE_L3_IPV4},
+		{"checksum good, no type", RTE_MBUF_F_RX_IP_CKSUM_GOOD, 0},
+	};
+	const struct edge_frame *frame = &capture.frames[number];
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		struct rte_mbuf *m = plain(frame);
+		m->ol_flags = said[i].flags;
+		m->packet_type = said[i].packet_type;
+		/* A device that says so of a wrong one is believed: that is what it is asked for. */
+		if (buffer_ipv4_checksum_is_right(m) && wanted->exit == EXIT_DROP_IPV4_CHECKSUM)
+			rte_pktmbuf_free(m);
+		else
+			check(e, m, wanted, said[i].name, number);
+	}
+}
+
 static void
 check_segments(struct edge *e, uint32_t number, const struct output *wanted)
 {
@@ -227,6 +260,7 @@ check_mode(const struct encap *mode, const enum exit *must_occur, size_t must_co
 		occurred[wanted.exit] = true;
 		check_segments(e, i, &wanted);
 		check_headroom(e, i, &wanted);
+		check_checksum_flags(e, i, &wanted);
 		check_shared(e, i, &wanted);
 		check_foreign_memory(e, i, &wanted);
 	}
