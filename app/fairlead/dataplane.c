@@ -19,6 +19,7 @@
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024
 #define BUFFER_CACHE   256
+#define BUFFER_UNIT    1024
 
 static_assert(RTE_PKTMBUF_HEADROOM >= BUFFER_HEADROOM_MIN, "received frames are plain");
 
@@ -38,7 +39,11 @@ buffers_needed(const struct config *config)
 	       (config->worker_count + 1) * BUFFER_CACHE * 2;
 }
 
-/* One buffer holds the largest frame: Ethernet, two VLAN tags, MTU. */
+/*
+ * One buffer holds the largest frame: Ethernet, two VLAN tags, MTU, and the FCS, which NICs count. They
+ * are told how long buffers are in units of their own, of up to 1 KB (ixgbe), rounded down, and one
+ * that finds a frame does not fit makes segments of all and leaves its vector receive path.
+ */
 static uint32_t
 buffer_room(const struct config *config)
 {
@@ -46,8 +51,8 @@ buffer_room(const struct config *config)
 	for (uint32_t i = 0; i < config->port_count; i++)
 		if (config->ports[i].mtu > largest)
 			largest = config->ports[i].mtu;
-	uint32_t room = largest + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_PKTMBUF_HEADROOM;
-	return room > RTE_MBUF_DEFAULT_BUF_SIZE ? room : RTE_MBUF_DEFAULT_BUF_SIZE;
+	uint32_t frame = largest + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN;
+	return RTE_PKTMBUF_HEADROOM + RTE_ALIGN_CEIL(frame, BUFFER_UNIT);
 }
 
 /* The NUMA node of a CPU; 0 where the machine has no nodes. */

@@ -37,8 +37,16 @@ buffer_ipv4_checksum_is_right(const struct rte_mbuf *m)
 	return said == RTE_MBUF_F_RX_IP_CKSUM_GOOD && !(m->packet_type & RTE_PTYPE_TUNNEL_MASK);
 }
 
-/* A plain copy, and the original freed; or NULL, and the original untouched: no buffer is free, or
- * none is long enough. `pool` may be NULL, which has none. */
+/* Whether a frame is longer than any buffer of the pool, and so than any port was set up for. `pool`
+ * may be NULL, which has none. */
+static inline bool
+buffer_is_too_long(const struct rte_mbuf *m, struct rte_mempool *pool)
+{
+	return pool && m->pkt_len + RTE_PKTMBUF_HEADROOM > rte_pktmbuf_data_room_size(pool);
+}
+
+/* A plain copy, and the original freed; or NULL, and the original untouched: no buffer is free, or it
+ * is too long. `pool` may be NULL, which has none. */
 struct rte_mbuf *buffer_make_plain(struct rte_mbuf *m, struct rte_mempool *pool);
 
 #endif

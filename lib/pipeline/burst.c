@@ -55,7 +55,8 @@ take_in(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *
 	if (__builtin_expect(!buffer_is_plain(b->mbufs[i]), 0)) {
 		struct rte_mbuf *plain = buffer_make_plain(b->mbufs[i], p->pool);
 		if (!plain)
-			return EXIT_DROP_NO_BUFFER;
+			return buffer_is_too_long(b->mbufs[i], p->pool) ? EXIT_DROP_FRAME_TOO_LONG
+									: EXIT_DROP_NO_BUFFER;
 		b->mbufs[i] = plain;
 	}
 	const struct rte_mbuf *m = b->mbufs[i];

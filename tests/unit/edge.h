@@ -65,7 +65,7 @@ edge_address(const char *text)
 static inline void
 edge_set_mode(struct edge *e, const struct encap *mode)
 {
-	struct encap_settings settings = {.has_source4 = true};
+	struct encap_settings settings = {.has_source4 = true, .port = 4789};
 	assert_int_equal(prefix_parse("10.0.9.2", &settings.source4), 0);
 	for (uint16_t i = 1; i <= EDGE_BACKENDS; i++) {
 		char text[ADDR_TEXT_MAX];
