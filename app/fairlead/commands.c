@@ -160,6 +160,8 @@ problem_name(enum nexthop_problem problem)
 		return "pending";
 	case NEXTHOP_NEIGHBOUR_FAILED:
 		return "failed";
+	case NEXTHOP_NEIGHBOUR_NO_ROOM:
+		return "no_room";
 	case NEXTHOP_NOT_OUR_PORT:
 		return "not_our_port";
 	default:

@@ -19,6 +19,7 @@
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024
 #define BUFFER_CACHE   256
+#define BUFFER_UNIT    1024
 
 static_assert(RTE_PKTMBUF_HEADROOM >= BUFFER_HEADROOM_MIN, "received frames are plain");
 
@@ -38,7 +39,11 @@ buffers_needed(const struct config *config)
 	       (config->worker_count + 1) * BUFFER_CACHE * 2;
 }
 
-/* One buffer holds the largest frame: Ethernet, two VLAN tags, MTU. */
+/*
+ * One buffer holds the largest frame: Ethernet, two VLAN tags, MTU, and the FCS, which NICs count. They
+ * are told how long buffers are in units of their own, of up to 1 KB (ixgbe), rounded down, and one
+ * that finds a frame does not fit makes segments of all and leaves its vector receive path.
+ */
 static uint32_t
 buffer_room(const struct config *config)
 {
@@ -46,8 +51,8 @@ buffer_room(const struct config *config)
 	for (uint32_t i = 0; i < config->port_count; i++)
 		if (config->ports[i].mtu > largest)
 			largest = config->ports[i].mtu;
-	uint32_t room = largest + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_PKTMBUF_HEADROOM;
-	return room > RTE_MBUF_DEFAULT_BUF_SIZE ? room : RTE_MBUF_DEFAULT_BUF_SIZE;
+	uint32_t frame = largest + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN;
+	return RTE_PKTMBUF_HEADROOM + RTE_ALIGN_CEIL(frame, BUFFER_UNIT);
 }
 
 /* The NUMA node of a CPU; 0 where the machine has no nodes. */
@@ -157,6 +162,19 @@ configure_rss(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, ui
 	conf->rx_adv_conf.rss_conf.rss_hf = wanted & info->flow_type_rss_offloads;
 }
 
+/*
+ * What of a packet the device checks, no worker does (buffer.h). Nothing is asked of it on the way out:
+ * outer_ip.h says why.
+ */
+static void
+configure_offloads(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, const char *port)
+{
+	if (!(info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM))
+		return;
+	conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+	log_notice("port %s: %s checks IPv4 header checksums", port, info->driver_name);
+}
+
 static int
 setup_queues(struct dataplane *dp, const struct dataplane_port *port,
 	const struct rte_eth_dev_info *info, struct error *err)
@@ -216,6 +234,7 @@ create_port(struct dataplane *dp, uint32_t i, const struct config *config, struc
 		return rc;
 	struct rte_eth_conf conf = {.rxmode.mtu = port->mtu};
 	configure_rss(&conf, &info, dp->worker_count, wanted->name);
+	configure_offloads(&conf, &info, wanted->name);
 	uint16_t queues = (uint16_t)dp->worker_count;
 	rc = rte_eth_dev_configure(port->dpdk_port, queues, queues, &conf);
 	if (rc < 0)

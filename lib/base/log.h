@@ -4,6 +4,9 @@
  * sd-daemon(3), so that the journal files it rightly; on a terminal it says the level in words.
  * Control characters in what is printed are shown as '?', so a name cannot forge a line.
  *
+ * A log that nobody reads holds nobody up: what it has no room for is lost, and the first line that it
+ * takes again says how many were.
+ *
  * Any thread. Not from a worker's packet path: a log line is a system call.
  */
 #ifndef FAIRLEAD_LOG_H

@@ -58,8 +58,13 @@ struct encap_packet {
 	uint8_t *outer;	      /* out: start of the outermost IP header, at or before inner */
 };
 
+/* IPv4 and IPv6 inside may differ in the outer protocol. */
+#define ENCAP_PROTOS_MAX 2
+
 struct encap {
 	const char *name; /* the configuration's "mode" */
+	/* What its outer IP headers name as what follows; 0: no more. UDP is to settings->port. */
+	uint8_t protos[ENCAP_PROTOS_MAX];
 	/* 0; -EINVAL if the settings lack an outer source of the backend's family. */
 	int (*prepare)(struct encap_target *target, const struct encap_settings *settings,
 		const struct ip_addr *backend);

@@ -50,6 +50,7 @@ gre_wrap(struct encap_packet *packet, const struct encap_target *target)
 
 const struct encap encap_gre = {
 	.name = "gre",
+	.protos = {IPPROTO_GRE},
 	.prepare = gre_prepare,
 	.wrap = gre_wrap,
 };

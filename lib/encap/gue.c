@@ -49,6 +49,7 @@ gue_wrap(struct encap_packet *packet, const struct encap_target *target)
 
 const struct encap encap_gue = {
 	.name = "gue",
+	.protos = {IPPROTO_UDP},
 	.prepare = gue_prepare,
 	.wrap = gue_wrap,
 };

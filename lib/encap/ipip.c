@@ -20,6 +20,7 @@ ipip_wrap(struct encap_packet *packet, const struct encap_target *target)
 
 const struct encap encap_ipip = {
 	.name = "ipip",
+	.protos = {IPPROTO_IPIP, IPPROTO_IPV6},
 	.prepare = ipip_prepare,
 	.wrap = ipip_wrap,
 };

@@ -48,6 +48,7 @@ vxlan_wrap(struct encap_packet *packet, const struct encap_target *target)
 
 const struct encap encap_vxlan = {
 	.name = "vxlan",
+	.protos = {IPPROTO_UDP},
 	.prepare = vxlan_prepare,
 	.wrap = vxlan_wrap,
 };

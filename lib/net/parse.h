@@ -57,6 +57,11 @@ enum parse_result {
 enum parse_result parse_l3(
 	const uint8_t *frame, uint32_t available, uint32_t frame_length, struct packet *pk);
 
+/* The same where somebody else has found the IPv4 header checksum right, as a NIC does: it is not
+ * looked at again. */
+enum parse_result parse_l3_checked(
+	const uint8_t *frame, uint32_t available, uint32_t frame_length, struct packet *pk);
+
 /*
  * From IPv4 options or IPv6 extensions to ports, flags and type. `pk` is what parse_l3 left.
  * PARSE_OK means: proto, l4_offset and fragment are set; for TCP and UDP that are no later

@@ -4,13 +4,11 @@
 struct rte_mbuf *
 buffer_make_plain(struct rte_mbuf *m, struct rte_mempool *pool)
 {
+	if (buffer_is_too_long(m, pool))
+		return NULL;
 	struct rte_mbuf *copy = pool ? rte_pktmbuf_alloc(pool) : NULL;
 	if (!copy)
 		return NULL;
-	if (m->pkt_len > rte_pktmbuf_tailroom(copy)) {
-		rte_pktmbuf_free(copy);
-		return NULL;
-	}
 	uint8_t *to = rte_pktmbuf_mtod(copy, uint8_t *);
 	for (const struct rte_mbuf *segment = m; segment; segment = segment->next) {
 		memcpy(to, rte_pktmbuf_mtod(segment, const uint8_t *), segment->data_len);

@@ -55,14 +55,16 @@ punt(struct pipeline *p, const struct tables *t, uint8_t port, const struct burs
 		is_ip, p->now);
 }
 
-/* One whose buffer is not plain (buffer.h). False: no copy can be made. */
-static __attribute__((noinline)) bool
+/* One whose buffer is not plain (buffer.h): a copy takes its place, or it is dropped. */
+static __attribute__((noinline)) enum exit
 make_plain(struct pipeline *p, struct burst *b, uint32_t i)
 {
 	struct rte_mbuf *plain = buffer_make_plain(b->mbufs[i], p->pool);
-	if (plain)
-		b->mbufs[i] = plain;
-	return plain != NULL;
+	if (!plain)
+		return buffer_is_too_long(b->mbufs[i], p->pool) ? EXIT_DROP_FRAME_TOO_LONG
+								: EXIT_DROP_NO_BUFFER;
+	b->mbufs[i] = plain;
+	return EXIT_PENDING;
 }
 
 static inline enum exit
@@ -70,13 +72,18 @@ take_in(struct pipeline *p, const struct tables *t, uint8_t port, uint64_t own, 
 	uint32_t i)
 {
 	b->frame_length[i] = (uint16_t)b->mbufs[i]->pkt_len;
-	if (__builtin_expect(!buffer_is_plain(b->mbufs[i]), 0) && !make_plain(p, b, i))
-		return EXIT_DROP_NO_BUFFER;
+	if (__builtin_expect(!buffer_is_plain(b->mbufs[i]), 0)) {
+		enum exit exit = make_plain(p, b, i);
+		if (exit != EXIT_PENDING)
+			return exit;
+	}
 	const struct rte_mbuf *m = b->mbufs[i];
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 	struct packet *pk = &b->packets[i];
 	b->frames[i] = frame;
-	enum parse_result result = parse_l3(frame, m->data_len, m->pkt_len, pk);
+	enum parse_result result = buffer_ipv4_checksum_is_right(m)
+					   ? parse_l3_checked(frame, m->data_len, m->pkt_len, pk)
+					   : parse_l3(frame, m->data_len, m->pkt_len, pk);
 	if (__builtin_expect(result != PARSE_OK && result != PARSE_PUNT_NOT_IP, 0))
 		return exit_of_parse(result);
 	if (__builtin_expect(!for_this_station(frame, own), 0))

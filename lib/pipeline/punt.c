@@ -31,18 +31,17 @@ is_link_control(const uint8_t *frame, const struct packet *pk)
 	return type == ETHERTYPE_ARP || type == ETHERTYPE_SLOW || type == ETHERTYPE_LLDP;
 }
 
+/* `pk` as parse_l4 left it. */
 static bool
-is_ip_control(const uint8_t *frame, uint32_t available, uint32_t frame_length, struct packet pk)
+is_ip_control(const struct packet *pk)
 {
-	if (parse_l4(frame, available, frame_length, &pk) != PARSE_OK)
-		return false;
-	switch (pk.proto) {
+	switch (pk->proto) {
 	case IPPROTO_TCP:
-		return pk.dport == PORT_BGP || pk.sport == PORT_BGP;
+		return pk->dport == PORT_BGP || pk->sport == PORT_BGP;
 	case IPPROTO_UDP:
-		return pk.dport == PORT_BFD || pk.dport == PORT_BFD_MULTIHOP;
+		return pk->dport == PORT_BFD || pk->dport == PORT_BFD_MULTIHOP;
 	case IPPROTO_ICMPV6:
-		return pk.icmp_type >= ND_FIRST && pk.icmp_type <= ND_LAST;
+		return pk->icmp_type >= ND_FIRST && pk->icmp_type <= ND_LAST;
 	case PROTO_OSPF:
 	case PROTO_VRRP:
 		return true;
@@ -56,11 +55,20 @@ punt_exit(struct punt_meter *meter, const struct tables *tables, uint8_t port, c
 	uint32_t available, uint32_t frame_length, const struct packet *pk, bool is_ip,
 	struct mono now)
 {
+	bool control = false;
+	if (vlan_is_served(&tables->ports[port], frame, pk)) {
+		struct packet whole = *pk;
+		if (!is_ip) {
+			control = is_link_control(frame, pk);
+		} else if (parse_l4(frame, available, frame_length, &whole) == PARSE_OK) {
+			if (outer_source_is(tables->outer_sources, tables->outer_source_count,
+				    &whole.src, whole.proto, whole.dport))
+				return EXIT_DROP_OWN_ENCAPSULATION;
+			control = is_ip_control(&whole);
+		}
+	}
 	if (!tables->ports[port].has_kernel_path)
 		return EXIT_DROP_NO_KERNEL_PATH;
-	bool control = vlan_is_served(&tables->ports[port], frame, pk) &&
-		       (is_ip ? is_ip_control(frame, available, frame_length, *pk)
-			      : is_link_control(frame, pk));
 	struct token_bucket *bucket = control ? &meter->control[port] : &meter->other[port];
 	uint32_t rate = control ? tables->punt_control_pps : tables->punt_other_pps;
 	if (!token_bucket_take(bucket, rate, now))

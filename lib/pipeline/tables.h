@@ -19,6 +19,7 @@
 #include "flow_table.h"
 #include "l2_slot.h"
 #include "bounds.h"
+#include "outer_source.h"
 #include "service_table.h"
 
 enum tables_affinity {
@@ -75,6 +76,9 @@ struct tables {
 	uint32_t backend_limit;
 	uint32_t service_limit; /* numbers lie below it; some may be nobody's */
 	uint32_t port_count;
+	/* What our own tunnels send with; only what is not for a VIP is held against it. */
+	const struct outer_source *outer_sources;
+	uint32_t outer_source_count;
 	struct flow_key key;
 	struct tables_port ports[PORTS_MAX];
 	/* Packets a second that each worker may punt, per port. */

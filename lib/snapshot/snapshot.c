@@ -320,6 +320,26 @@ build_backends(struct snapshot *s, struct tables *t, struct arena *arena, struct
 	return 0;
 }
 
+static int
+build_outer_sources(
+	const struct config *config, struct tables *t, struct arena *arena, struct error *err)
+{
+	struct outer_source *all = arena_array(
+		arena, (size_t)config->pool_count * OUTER_SOURCES_PER_POOL, sizeof(*all));
+	uint32_t count = 0;
+	if (!all)
+		return out_of_memory(err);
+	for (uint32_t p = 0; p < config->pool_count; p++) {
+		const struct config_forward *forward = &config->pools[p].forward;
+		const struct encap *encap = encap_find(forward->mode);
+		if (encap)
+			count = outer_source_add(all, count, encap, &forward->settings);
+	}
+	t->outer_sources = all;
+	t->outer_source_count = outer_source_settle(all, count);
+	return 0;
+}
+
 /* A worker's part of a rate, rounded up; none of none. */
 static uint32_t
 per_worker(uint32_t rate, const struct config *config)
@@ -355,7 +375,9 @@ build_node(struct snapshot *s, uint32_t node, struct error *err)
 	t->neighbours_pps = per_worker(config->icmp.neighbours_pps, config);
 	s->nodes[node].tables = t;
 	int rc = build_services(s, t, arena, err);
-	return rc < 0 ? rc : build_backends(s, t, arena, err);
+	if (rc == 0)
+		rc = build_backends(s, t, arena, err);
+	return rc < 0 ? rc : build_outer_sources(config, t, arena, err);
 }
 
 static int

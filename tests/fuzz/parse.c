@@ -57,6 +57,19 @@ check_transport(uint32_t available, const struct packet *pk)
 		REQUIRE(pk->l4_offset + l4 <= end && pk->l4_offset + l4 <= available);
 }
 
+/* With the IPv4 header checksum checked by somebody else: the same but for that. */
+static void
+check_checked(const uint8_t *frame, uint32_t available, uint32_t frame_length,
+	const struct outcome *unchecked)
+{
+	struct outcome checked = {0};
+	checked.result = parse_l3_checked(frame, available, frame_length, &checked.pk);
+	if (unchecked->result == PARSE_DROP_IPV4_CHECKSUM)
+		REQUIRE(checked.result == PARSE_OK);
+	else
+		REQUIRE(is_equal(&checked, unchecked));
+}
+
 /* The parser sees `available` bytes and no more. If it wants more after the network header, it is
  * asked again with the same packet and all `size` bytes, and has to come to the same as at once. */
 static struct outcome
@@ -65,6 +78,7 @@ parse(const uint8_t *data, uint32_t available, uint32_t frame_length, uint32_t s
 	struct outcome outcome = {0};
 	uint8_t *frame = fuzz_copy(data, available);
 	outcome.result = parse_l3(frame, available, frame_length, &outcome.pk);
+	check_checked(frame, available, frame_length, &outcome);
 	if (outcome.result == PARSE_OK) {
 		check_network(frame, frame_length, &outcome.pk);
 		struct packet again = outcome.pk;

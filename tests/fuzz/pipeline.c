@@ -68,6 +68,7 @@ static struct world {
 	struct tables_pool pools[POOLS];
 	struct tables_backend backends[BACKENDS];
 	uint32_t accepts[BACKENDS];
+	struct outer_source outer_sources[OUTER_SOURCES_PER_POOL];
 	l2_slot slots[BACKENDS];
 	struct flow_table flows;
 	struct pipeline pipeline;
@@ -132,6 +133,9 @@ make_backends(struct world *w)
 		w->slots[i] = l2_slot_pack(&mac, !(i & 1), i & 1 ? 0 : 7);
 	}
 	w->slots[LOST] = L2_SLOT_UNRESOLVED;
+	w->tables.outer_sources = w->outer_sources;
+	w->tables.outer_source_count = outer_source_settle(
+		w->outer_sources, outer_source_add(w->outer_sources, 0, &encap_ipip, &settings));
 }
 
 static void
@@ -360,6 +364,9 @@ check_kept(const struct world *w, uint32_t i)
 	REQUIRE(buffer_is_plain(m) || exit == EXIT_DROP_NO_BUFFER);
 	if (exit >= EXIT_DROP_ETHER_TRUNCATED && exit < EXIT_COUNT)
 		REQUIRE(exit == exit_of_parse(r->result));
+	if (exit == EXIT_DROP_OWN_ENCAPSULATION)
+		REQUIRE(r->result == PARSE_OK &&
+			(r->pk.proto == IPPROTO_IPIP || r->pk.proto == IPPROTO_IPV6));
 }
 
 static void

@@ -48,6 +48,7 @@ struct edge {
 	struct tables_backend backends[EDGE_BACKENDS + 1];
 	uint32_t accepts[EDGE_BACKENDS + 1];
 	l2_slot slots[EDGE_BACKENDS + 1];
+	struct outer_source outer_sources[OUTER_SOURCES_PER_POOL];
 	uint16_t rows[ROWS_MIN];
 	struct flow_table flows;
 	void *flow_memory;
@@ -65,7 +66,7 @@ edge_address(const char *text)
 static inline void
 edge_set_mode(struct edge *e, const struct encap *mode)
 {
-	struct encap_settings settings = {.has_source4 = true};
+	struct encap_settings settings = {.has_source4 = true, .port = 4789};
 	assert_int_equal(prefix_parse("10.0.9.2", &settings.source4), 0);
 	for (uint16_t i = 1; i <= EDGE_BACKENDS; i++) {
 		char text[ADDR_TEXT_MAX];
@@ -78,6 +79,9 @@ edge_set_mode(struct edge *e, const struct encap *mode)
 		assert_int_equal(mode->prepare(&b->target, &settings, &address), 0);
 		atomic_store(&e->slots[i], l2_slot_pack(&mac, EDGE_PORT, 0));
 	}
+	e->tables.outer_sources = e->outer_sources;
+	e->tables.outer_source_count = outer_source_settle(
+		e->outer_sources, outer_source_add(e->outer_sources, 0, mode, &settings));
 }
 
 static inline void

@@ -11,8 +11,11 @@
 #define POOL_BUFFERS	4096
 #define OUTPUT_MAX	(32 * 1024)
 #define SEGMENTS_MAX	512 /* a frame with a segment for each byte has no more */
-#define EVERY_BYTE_FROM 64  /* of frames longer than this, */
-#define COARSE		61  /* only every so many bytes are cut at */
+#define MTU		1500
+#define MTU_JUMBO	9000
+#define JUMBO_FROM	8900
+#define EVERY_BYTE_FROM 64 /* of frames longer than this, */
+#define COARSE		61 /* only every so many bytes are cut at */
 #define COARSE_FROM	2000
 
 static const char *capture_path;
@@ -94,13 +97,16 @@ cut_at(const struct edge_frame *frame, uint32_t at)
 	return m;
 }
 
+/* Segments of `step` bytes, the last one of what is left. */
 static struct rte_mbuf *
-cut_at_every_byte(const struct edge_frame *frame)
+cut_every(const struct edge_frame *frame, uint32_t step)
 {
 	struct rte_mbuf *m = NULL;
-	for (uint32_t at = frame->length; at-- > 0;) {
-		const struct edge_frame byte = {1, frame->bytes + at};
-		struct rte_mbuf *segment = plain(&byte);
+	for (uint32_t end = frame->length; end > 0;) {
+		uint32_t at = (end - 1) / step * step;
+		const struct edge_frame part = {end - at, frame->bytes + at};
+		struct rte_mbuf *segment = plain(&part);
+		end = at;
 		if (m)
 			assert_int_equal(rte_pktmbuf_chain(segment, m), 0);
 		m = segment;
@@ -131,6 +137,39 @@ with_nonsense(const struct edge_frame *frame)
 	return m;
 }
 
+/* What a device may say of the IPv4 header checksum: only that it is right is believed, and of no
+ * packet that the device takes for a tunnel. */
+static void
+check_checksum_flags(struct edge *e, uint32_t number, const struct output *wanted)
+{
+	static const struct {
+		const char *name;
+		uint64_t flags;
+		uint32_t packet_type;
+	} said[] = {
+		{"checksum unknown", RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN, RTE_PTYPE_L3_IPV4},
+		{"checksum bad", RTE_MBUF_F_RX_IP_CKSUM_BAD, RTE_PTYPE_L3_IPV4},
+		{"checksum none", RTE_MBUF_F_RX_IP_CKSUM_NONE, RTE_PTYPE_L3_IPV4},
+		{"inner checksum good", RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_PTYPE_TUNNEL_GRE},
+		{"inner checksum bad", RTE_MBUF_F_RX_IP_CKSUM_BAD, RTE_PTYPE_TUNNEL_GRE},
+		{"outer checksum bad",
+			RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD, 0},
+		{"checksum good", RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_PTYPE_L3_IPV4},
+		{"checksum good, no type", RTE_MBUF_F_RX_IP_CKSUM_GOOD, 0},
+	};
+	const struct edge_frame *frame = &capture.frames[number];
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		struct rte_mbuf *m = plain(frame);
+		m->ol_flags = said[i].flags;
+		m->packet_type = said[i].packet_type;
+		/* A device that says so of a wrong one is believed: that is what it is asked for. */
+		if (buffer_ipv4_checksum_is_right(m) && wanted->exit == EXIT_DROP_IPV4_CHECKSUM)
+			rte_pktmbuf_free(m);
+		else
+			check(e, m, wanted, said[i].name, number);
+	}
+}
+
 static void
 check_segments(struct edge *e, uint32_t number, const struct output *wanted)
 {
@@ -139,7 +178,10 @@ check_segments(struct edge *e, uint32_t number, const struct output *wanted)
 	for (uint32_t at = 0; at <= frame->length; at += at < EVERY_BYTE_FROM ? 1 : step)
 		check(e, cut_at(frame, at), wanted, "in two segments", number);
 	if (frame->length > 0 && frame->length <= SEGMENTS_MAX)
-		check(e, cut_at_every_byte(frame), wanted, "a segment a byte", number);
+		check(e, cut_every(frame, 1), wanted, "a segment a byte", number);
+	if (frame->length > SEGMENTS_MAX)
+		check(e, cut_every(frame, 1 + frame->length / SEGMENTS_MAX), wanted,
+			"in as many segments as there may be", number);
 }
 
 static void
@@ -211,15 +253,15 @@ seen_before(uint32_t number)
 }
 
 static void
-check_mode(const struct encap *mode, const enum exit *must_occur, size_t must_count)
+check_mode(const struct encap *mode, uint16_t mtu, const enum exit *must_occur, size_t must_count)
 {
 	static struct output wanted;
 	unsigned before = rte_mempool_avail_count(pool);
-	struct edge *e = edge_create(FLOW_CAPACITY_MIN, 1500, pool);
+	struct edge *e = edge_create(FLOW_CAPACITY_MIN, mtu, pool);
 	edge_set_mode(e, mode);
 	bool occurred[EXIT_COUNT + 2] = {false};
 	for (uint32_t i = 0; i < capture.count; i++) {
-		if (seen_before(i))
+		if (seen_before(i) || (mtu == MTU_JUMBO && capture.frames[i].length < JUMBO_FROM))
 			continue;
 		/* Twice: with the first a flow is made, with the second it is there. */
 		pass(e, plain(&capture.frames[i]), &wanted);
@@ -227,6 +269,7 @@ check_mode(const struct encap *mode, const enum exit *must_occur, size_t must_co
 		occurred[wanted.exit] = true;
 		check_segments(e, i, &wanted);
 		check_headroom(e, i, &wanted);
+		check_checksum_flags(e, i, &wanted);
 		check_shared(e, i, &wanted);
 		check_foreign_memory(e, i, &wanted);
 	}
@@ -245,16 +288,16 @@ test_l2(void **state)
 		EXIT_ANSWERED_NO_SERVICE, EXIT_ANSWERED_TTL_EXPIRED, EXIT_ANSWERED_TOO_BIG,
 		EXIT_PUNTED_CONTROL, EXIT_PUNTED_OTHER, EXIT_HELD, EXIT_DROP_IPV4_CHECKSUM,
 		EXIT_DROP_ICMP_QUOTE_TRUNCATED, EXIT_DROP_IPV6_EXTENSION};
-	check_mode(&encap_l2, must, sizeof(must) / sizeof(must[0]));
+	check_mode(&encap_l2, MTU, must, sizeof(must) / sizeof(must[0]));
 }
 
 static void
 test_ipip(void **state)
 {
 	(void)state;
-	static const enum exit must[] = {
-		EXIT_SENT, EXIT_SENT_IN_FRAGMENTS, EXIT_ANSWERED_TOO_BIG, EXIT_HELD};
-	check_mode(&encap_ipip, must, sizeof(must) / sizeof(must[0]));
+	static const enum exit must[] = {EXIT_SENT, EXIT_SENT_IN_FRAGMENTS, EXIT_ANSWERED_TOO_BIG,
+		EXIT_HELD, EXIT_DROP_OWN_ENCAPSULATION};
+	check_mode(&encap_ipip, MTU, must, sizeof(must) / sizeof(must[0]));
 }
 
 static void
@@ -262,7 +305,50 @@ test_kernel(void **state)
 {
 	(void)state;
 	static const enum exit must[] = {EXIT_PUNTED_SERVICE, EXIT_ANSWERED_ECHO};
-	check_mode(&encap_kernel, must, sizeof(must) / sizeof(must[0]));
+	check_mode(&encap_kernel, MTU, must, sizeof(must) / sizeof(must[0]));
+}
+
+/* Frames of up to 9,018 bytes, which need all of a buffer, in the modes that put nothing, little and
+ * much in front. */
+static void
+test_jumbo(void **state)
+{
+	(void)state;
+	static const enum exit must[] = {
+		EXIT_SENT, EXIT_SENT_IN_FRAGMENTS, EXIT_ANSWERED_TOO_BIG, EXIT_HELD};
+	const size_t count = sizeof(must) / sizeof(must[0]);
+	check_mode(&encap_l2, MTU_JUMBO, must, count);
+	check_mode(&encap_ipip, MTU_JUMBO, must, count);
+	check_mode(&encap_vxlan, MTU_JUMBO, must, count);
+}
+
+/* What no buffer of the pool holds has a name of its own, also when there is no free one. */
+static void
+test_too_long(void **state)
+{
+	(void)state;
+	static uint8_t bytes[EDGE_BUFFER_ROOM];
+	static struct rte_mbuf *taken[POOL_BUFFERS];
+	static struct output got;
+	struct edge *e = edge_create(FLOW_CAPACITY_MIN, MTU_JUMBO, pool);
+	const uint32_t room = EDGE_BUFFER_ROOM - RTE_PKTMBUF_HEADROOM;
+	const struct edge_frame half = {room / 2, bytes}, byte = {1, bytes};
+	for (int more = 0; more < 2; more++)
+		for (int starved = 0; starved < 2; starved++) {
+			struct rte_mbuf *m = plain(&half);
+			assert_int_equal(rte_pktmbuf_chain(m, plain(&half)), 0);
+			if (more)
+				assert_int_equal(rte_pktmbuf_chain(m, plain(&byte)), 0);
+			unsigned count = starved ? rte_mempool_avail_count(pool) : 1;
+			assert_int_equal(rte_pktmbuf_alloc_bulk(pool, taken, count), 0);
+			pass(e, m, &got);
+			rte_pktmbuf_free_bulk(taken, count);
+			assert_string_equal(exit_name(got.exit), more	   ? "drop_frame_too_long"
+								 : starved ? "drop_no_buffer"
+									   : "drop_other_mac");
+		}
+	edge_destroy(e);
+	assert_int_equal(rte_mempool_avail_count(pool), POOL_BUFFERS);
 }
 
 static int
@@ -290,6 +376,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_l2),
 		cmocka_unit_test(test_ipip),
 		cmocka_unit_test(test_kernel),
+		cmocka_unit_test(test_jumbo),
+		cmocka_unit_test(test_too_long),
 	};
 	if (argc != 2)
 		return 2;

@@ -279,6 +279,36 @@ test_ipv4_checksum(void **state)
 	assert_int_equal(right, 1);
 }
 
+/* Somebody else has checked it: any value passes, all else is judged as ever. */
+static void
+test_checksum_checked_before(void **state)
+{
+	(void)state;
+	for (uint32_t options = 0; options <= 4; options += 4) {
+		ether(0x0800);
+		ipv4_fragment(IPPROTO_TCP, 0x4000, (const uint8_t[]){1, 1, 1, 1}, options);
+		tcp(5, TCP_SYN);
+		finish();
+		set16(14 + 10, 0xdead);
+		assert_int_equal(
+			parse_l3(f.bytes, f.length, f.length, &pk), PARSE_DROP_IPV4_CHECKSUM);
+		struct packet checked = {0};
+		assert_int_equal(parse_l3_checked(f.bytes, f.length, f.length, &checked), PARSE_OK);
+		finish();
+		assert_int_equal(parse_l3(f.bytes, f.length, f.length, &pk), PARSE_OK);
+		assert_true(addr_equal(&checked.src, &pk.src) && addr_equal(&checked.dst, &pk.dst));
+		assert_int_equal(checked.l4_offset, pk.l4_offset);
+		assert_int_equal(checked.l3_length, pk.l3_length);
+		f.bytes[14] = 0x55;
+		assert_int_equal(parse_l3_checked(f.bytes, f.length, f.length, &checked),
+			PARSE_DROP_IPV4_VERSION);
+		f.bytes[14] = 0x45;
+		set16(14 + 2, 19);
+		assert_int_equal(parse_l3_checked(f.bytes, f.length, f.length, &checked),
+			PARSE_DROP_IPV4_TOTAL_LENGTH);
+	}
+}
+
 static void
 test_ipv4_options(void **state)
 {
@@ -479,6 +509,7 @@ main(void)
 		cmocka_unit_test(test_ipv4_version_and_header_length),
 		cmocka_unit_test(test_ipv4_total_length),
 		cmocka_unit_test(test_ipv4_checksum),
+		cmocka_unit_test(test_checksum_checked_before),
 		cmocka_unit_test(test_ipv4_options),
 		cmocka_unit_test(test_ipv6_header),
 		cmocka_unit_test(test_ipv6_mapped),

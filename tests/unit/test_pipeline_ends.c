@@ -48,6 +48,40 @@ test_exits_of_the_tables(void **state)
 	assert_int_equal(pass(b, foreign), EXIT_DROP_NO_KERNEL_PATH);
 }
 
+/* What this edge's tunnels send is known wherever it comes back, a kernel path there or not, and it
+ * costs those whom Linux is to see no tokens. */
+static void
+test_own_encapsulation(void **state)
+{
+	struct bench *b = *state;
+	struct encap_settings settings = {.has_source4 = true};
+	struct outer_source sources[OUTER_SOURCES_PER_POOL];
+	assert_int_equal(prefix_parse("10.77.0.0/16", &settings.source4), 0);
+	b->tables.outer_sources = sources;
+	b->tables.outer_source_count =
+		outer_source_settle(sources, outer_source_add(sources, 0, &encap_ipip, &settings));
+	struct shape own = {"10.77.1.2", "10.1.0.3", 0, 0, IPPROTO_IPIP, 0, 64, 40};
+	struct shape other_source = {"10.78.1.2", "10.1.0.3", 0, 0, IPPROTO_IPIP, 0, 64, 40};
+	struct shape other_proto = {"10.77.1.2", "10.1.0.3", 0, 0, IPPROTO_GRE, 0, 64, 40};
+	b->tables.punt_other_pps = 30; /* three at once */
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(pass(b, own), EXIT_DROP_OWN_ENCAPSULATION);
+	assert_int_equal(pass(b, other_source), EXIT_PUNTED_OTHER);
+	assert_int_equal(pass(b, other_proto), EXIT_PUNTED_OTHER);
+	b->tables.ports[PORT].has_kernel_path = false;
+	assert_int_equal(pass(b, own), EXIT_DROP_OWN_ENCAPSULATION);
+
+	/* In a VLAN of somebody else's it is somebody else's. */
+	b->tables.ports[PORT].has_kernel_path = true;
+	uint8_t *tagged = put_frame(b, 0, &own);
+	memmove(tagged + 16, tagged + 12, b->mbufs[0].data_len - 12u);
+	memcpy(tagged + 12, "\x81\x00\x00\x07", 4);
+	b->mbufs[0].data_len = (uint16_t)(b->mbufs[0].data_len + 4);
+	b->mbufs[0].pkt_len = b->mbufs[0].data_len;
+	run(b);
+	assert_string_equal(exit_name(b->burst.exit[0]), "punted_other");
+}
+
 static void
 test_exits_of_the_link(void **state)
 {
@@ -217,6 +251,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_exits),
 		CASE(test_exits_of_the_tables),
+		CASE(test_own_encapsulation),
 		CASE(test_exits_of_the_link),
 		CASE(test_answers),
 		CASE(test_quoted_flow),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Hostile inputs 45 to 49 and 59: ICMP, ARP and neighbour discovery."""
+import socket
 import struct
 
 from craft import *
@@ -141,6 +142,54 @@ def p49_icmp_of_the_other_family():
     send = [received(IPv6(src=CLIENT6, dst=VIP6, nh=1), Raw(ping + quote6())),
             received(IP(src=CLIENT4, dst=VIP4, proto=58), Raw(b"\x80" + ping[1:]))]
     return Case(send, {"answered_no_service": 2}, [error_about(p, PORT_UNREACHABLE) for p in send])
+
+
+def solicitation(target, src, dst, option=b"\x01\x01" + bytes.fromhex("020000006666"), hlim=255):
+    """A neighbour solicitation from a liar: its option claims the address for another MAC."""
+    body = b"\0\0\0\0" + socket.inet_pton(socket.AF_INET6, target) + option
+    mac = EDGE_MAC if dst == VIP6 else "33:33:ff:00:00:80"
+    return received(icmp_message(IPv6(src=src, dst=dst, hlim=hlim), 135, 0, body), dst=mac)
+
+
+@case
+def p59_solicitation_for_a_vip():
+    """Where the port does not answer it is Linux's; one sent to the VIP itself is no service's."""
+    group = "ff02::1:ff00:80"
+    to_group = [solicitation(VIP6, src, group) for src in ("fe80::9", "::", CLIENT6, backend6(1))]
+    to_vip = [solicitation(VIP6, CLIENT6, VIP6), solicitation(OTHER6, CLIENT6, VIP6)]
+    return Case(to_group + to_vip + [solicitation(VIP6, "fe80::9", VIP6)],
+                {"punted_control": 4, "drop_icmp_other": 2, "drop_source_martian": 1})
+
+
+@case
+def p59_solicitation_for_a_vip_answered():
+    """Where it does, who asks is told, at the MAC that the question came from, whatever its option
+    says; what is wrong is Linux's; and nothing that it claims moves a flow."""
+    settings = config()
+    settings["dataplane"]["ports"][0]["answer_neighbours"] = True
+    group = "ff02::1:ff00:80"
+    asked = [solicitation(VIP6, "fe80::9", group), solicitation(VIP6, CLIENT6, VIP6, option=b""),
+             solicitation(VIP6, VIP6, group)]
+    wrong = [solicitation(VIP6, "fe80::9", group, hlim=64),
+             solicitation(VIP6, "fe80::9", group, option=b"\x01\0" + b"\0" * 6),
+             changed(solicitation(VIP6, "fe80::9", group), 56, 0xde, 0xad)]
+    flow = [tcp6("S"), tcp6("A")]
+
+    def told(dst, mac):
+        body = b"\x60\0\0\0" + socket.inet_pton(socket.AF_INET6, VIP6)
+        body += b"\x02\x01" + bytes.fromhex(EDGE_MAC.replace(":", ""))
+        return Ether(src=EDGE_MAC, dst=mac) / icmp_message(
+            IPv6(src=VIP6, dst=dst, hlim=255), 136, 0, body)
+
+    def expect(frames):
+        got = {raw(frame) for frame in frames}
+        for frame in [*(told(src, ROUTER_MAC) for src in ("fe80::9", CLIENT6, VIP6)),
+                      *(to_backend(forwarded(p)) for p in flow)]:
+            require(raw(frame) in got, f"missing: {frame.summary()}")
+
+    return Case([flow[0], *asked, *wrong, flow[1]],
+                {"sent": 2, "answered_neighbour": 3, "punted_control": 3}, expect,
+                config=settings)
 
 
 @case

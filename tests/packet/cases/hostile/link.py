@@ -45,6 +45,23 @@ def p04_vlan_tags_and_their_ends():
 
 
 @case
+def p04_priority_tag():
+    """VLAN 0 is no VLAN (IEEE 802.1Q, 6.9): served as if there were no tag, whatever its priority."""
+    untagged = [tcp4(), tcp6(sport=40001), udp4(sport=40002)]
+    served = [tagged(p, vlan=0, prio=prio) for p in untagged for prio in (0, 7)]
+    ping = received(IP(src=CLIENT4, dst=VIP4), ICMP(id=7, seq=1), Raw(b"ping"))
+    twice = tagged(tagged(tcp4(), vlan=0), vlan=0)
+    service_tag = tagged(tcp4(), vlan=0)
+    service_tag.type = 0x88a8
+    short = [cut(tagged(tcp4(), vlan=0), length) for length in (15, 17, 18, 37)]
+    return Case([*served, tagged(ping, vlan=0, prio=3), twice, service_tag, *short],
+                {"sent": 6, "answered_echo": 1, "punted_other": 2, "drop_ether_truncated": 2,
+                 "drop_ipv4_truncated": 2},
+                [to_backend(forwarded(p)) for p in untagged for _ in range(2)]
+                + [tagged(reply_to(ping), vlan=0, prio=3)])
+
+
+@case
 def p05_unknown_ethertypes():
     unknown = [of_type(t) for t in (0x0000, LLC_LENGTH, 1500, 0x05ff, 0x0600, 0x6003, 0xffff)]
     bridges = [of_type(LLC_LENGTH, b"\x42\x42\x03" + b"\0" * 43, dst="01:80:c2:00:00:00")]
