@@ -124,10 +124,8 @@ build_rows(struct snapshot *s, uint32_t p, const struct snapshot *previous, stru
 	for (uint32_t b = 0; b < pool->backend_count; b++) {
 		if (pool->backends[b].state != BACKEND_ACTIVE)
 			continue;
-		const char *name =
-			registry_backend_name(s->base->registry, held->backends[b].index);
 		members[count++] = (struct rows_member){
-			.identity = flow_name_hash(&s->base->key, name),
+			.identity = row_identity(&s->base->key, pool->name, pool->backends[b].name),
 			.index = held->backends[b].index,
 			.weight = pool->backends[b].weight,
 		};
