@@ -41,8 +41,11 @@
 #define MTU_MIN 1280
 #define MTU_MAX 9216
 
-/* A configuration file: 10k backends and services are about 2 MB. */
-#define CONFIG_BYTES_MAX (64u << 20)
+/* A configuration file: 10k backends and services are about 2 MB. As many as there may be of
+ * everything, printed with all defaults, are about 25 MB and a million values; a value costs up to
+ * 300 bytes while the file is read. */
+#define CONFIG_BYTES_MAX  (32u << 20)
+#define CONFIG_VALUES_MAX (1536u << 10)
 /* Errors reported for one file; a file of other content would fill the terminal. */
 #define CONFIG_ERRORS_MAX 100
 

@@ -9,7 +9,6 @@
 #include "decode.h"
 #include "document.h"
 #include "report.h"
-#include "schema.h"
 #include "semantics.h"
 
 static int
@@ -73,44 +72,86 @@ freeze_service(const struct config *config, struct config_service *service)
 		(uint32_t)(pool - config->pools); /* semantics.c has seen that it is there */
 }
 
-/* Defaults that depend on the mode. */
-static void
-freeze_forward(struct config_pool *pool)
+static int
+compare_statuses(const void *a, const void *b)
 {
-	for (const struct field *field = schema_forward.fields; field->key; field++) {
-		const struct field_mode *own =
-			field->modes ? schema_field_mode(field, pool->forward.mode) : NULL;
-		if (!own || own->need != NEED_DEFAULT || !field_is_absent(field, pool))
-			continue;
-		struct field of_mode = *field;
-		of_mode.fallback = own->fallback;
-		of_mode.type->set_default(&of_mode, pool);
-		*(bool *)((char *)pool + field->has_offset) = true;
-	}
+	const struct config_status_range *x = a, *y = b;
+	return (x->first > y->first) - (x->first < y->first);
 }
 
-/* Puts in order what the file may say in any order, and fills in what follows from other fields. */
+/* Sorts, and makes one range of those that touch. Without any, 200-299 are good. */
 static int
-freeze(struct config *config)
+freeze_statuses(struct config *config, struct config_health *health)
+{
+	struct config_status_range *ranges = health->statuses;
+	if (health->status_count == 0) {
+		ranges = arena_array(config->arena, 1, sizeof(*ranges));
+		if (!ranges)
+			return -ENOMEM;
+		ranges[0] = (struct config_status_range){200, 299};
+		health->statuses = ranges;
+		health->status_count = 1;
+	}
+	qsort(ranges, health->status_count, sizeof(*ranges), compare_statuses);
+	uint32_t last = 0;
+	for (uint32_t i = 1; i < health->status_count; i++) {
+		if (ranges[i].first == ranges[last].last + 1)
+			ranges[last].last = ranges[i].last;
+		else
+			ranges[++last] = ranges[i];
+	}
+	health->status_count = last + 1;
+	return 0;
+}
+
+static int
+freeze_health(struct config *config, struct config_health *health)
+{
+	if (health->type != HEALTH_NONE && health->fast_interval_ms == 0)
+		health->fast_interval_ms = health->interval_ms;
+	bool asks_http = health->type == HEALTH_HTTP || health->type == HEALTH_HTTPS;
+	return asks_http ? freeze_statuses(config, health) : 0;
+}
+
+static int
+freeze_pools(struct config *config)
 {
 	qsort(config->pools, config->pool_count, sizeof(*config->pools), compare_pools);
 	for (uint32_t i = 0; i < config->pool_count; i++) {
 		struct config_pool *pool = &config->pools[i];
 		qsort(pool->backends, pool->backend_count, sizeof(*pool->backends),
 			compare_backends);
-		freeze_forward(pool);
-		if (pool->health.type == HEALTH_HTTP && !pool->health.path)
-			pool->health.path = "/";
+		int rc = freeze_health(config, &pool->health);
+		if (rc < 0)
+			return rc;
 	}
+	return 0;
+}
+
+/* Sets a path that was not given to one that has the edge's name in it. */
+static int
+freeze_path(struct config *config, const char **path, const char *before, const char *after)
+{
+	if (*path)
+		return 0;
+	char text[64 + NAME_LEN_MAX];
+	snprintf(text, sizeof(text), "%s%s%s", before, config->edge_name, after);
+	*path = arena_strdup(config->arena, text);
+	return *path ? 0 : -ENOMEM;
+}
+
+/* Puts in order what the file may say in any order, and fills in what follows from other fields. */
+static int
+freeze(struct config *config)
+{
+	int rc = freeze_pools(config);
+	if (rc < 0)
+		return rc;
 	qsort(config->services, config->service_count, sizeof(*config->services), compare_services);
 	for (uint32_t i = 0; i < config->service_count; i++)
 		freeze_service(config, &config->services[i]);
-	if (config->flow_table.path)
-		return 0;
-	char path[NAME_LEN_MAX + sizeof("/dev/shm/fairlead-.flows")];
-	snprintf(path, sizeof(path), "/dev/shm/fairlead-%s.flows", config->edge_name);
-	config->flow_table.path = arena_strdup(config->arena, path);
-	return config->flow_table.path ? 0 : -ENOMEM;
+	rc = freeze_path(config, &config->flow_table.path, "/dev/shm/fairlead-", ".flows");
+	return rc < 0 ? rc : freeze_path(config, &config->control_state, "/var/lib/fairlead/", "");
 }
 
 static struct config *

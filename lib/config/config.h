@@ -240,7 +240,12 @@ int config_print(const struct config *config, FILE *out);
 void config_print_schema(FILE *out);
 void config_print_reference(FILE *out);
 
+/* As a configuration writes them. */
 const char *affinity_name(enum affinity affinity);
 const char *backend_state_name(enum backend_state state);
+const char *health_type_name(enum health_type type); /* "none" for HEALTH_NONE */
+const char *health_via_name(enum health_via via);
+const char *flows_when_down_name(enum flows_when_down flows);
+const char *panic_name(enum panic panic);
 
 #endif

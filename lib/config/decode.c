@@ -64,6 +64,8 @@ report_unknown_key(struct decoder *d, const struct object *object, const struct 
 {
 	char keys[512];
 	size_t used = 0;
+	if (report_counts_only(d->report, REPORT_ERROR))
+		return; /* a million unknown keys need not be compared with ours */
 	for (const struct field *field = object->fields; field->key; field++)
 		used += (size_t)snprintf(
 			keys + used, sizeof(keys) - used, "%s%s", used > 0 ? ", " : "", field->key);
@@ -84,15 +86,80 @@ report_mismatch(struct decoder *d, const struct field *field, const struct node 
 static int decode_value(
 	struct decoder *d, const struct field *field, const struct node *node, void *base);
 
+static void
+note_present(const struct field *field, void *base)
+{
+	if (field->has_offset)
+		*(bool *)((char *)base + field->has_offset) = true;
+}
+
+static bool
+is_seen(uint32_t seen, const struct object *object, const struct field *field)
+{
+	return (seen & 1u << (field - object->fields)) != 0;
+}
+
+/* Defaults of the fields that only some kinds of the object have, of those that were not seen. */
+static void
+decode_kind_defaults(const struct object *object, uint32_t seen, void *base)
+{
+	const char *kind = object_kind(object, base);
+	for (const struct field *field = object->fields; field->key && kind; field++) {
+		const struct field_kind *own = field->kinds ? field_in_kind(field, kind) : NULL;
+		if (!own || own->need != NEED_DEFAULT || is_seen(seen, object, field))
+			continue;
+		struct field of_kind = field_of_kind(field, own);
+		of_kind.type->set_default(&of_kind, base);
+		note_present(field, base);
+	}
+}
+
+static void decode_defaults(const struct object *object, void *base);
+
 /* What an absent optional field becomes: its default, or nothing. */
 static void
 decode_absent(const struct field *field, void *base)
 {
 	if (field->type->shape == SHAPE_OBJECT && !object_has_required(field->object)) {
-		for (const struct field *inner = field->object->fields; inner->key; inner++)
-			decode_absent(inner, field_at(field, base));
+		decode_defaults(field->object, field_at(field, base));
+		decode_kind_defaults(field->object, 0, field_at(field, base));
 	} else if (field->type->set_default) {
 		field->type->set_default(field, base);
+	}
+}
+
+static void
+decode_defaults(const struct object *object, void *base)
+{
+	for (const struct field *field = object->fields; field->key; field++)
+		if (!field->required && !field->kinds)
+			decode_absent(field, base);
+}
+
+/* Whether the fields that are there fit the kind that the object is of. */
+static void
+check_kind(struct decoder *d, const struct object *object, const struct node *node, uint32_t seen,
+	const void *base)
+{
+	const char *kind = object_kind(object, base);
+	const struct node *given =
+		object->kind_key ? document_member(node, object->kind_key) : NULL;
+	if (!kind || (given && (given->kind != NODE_STRING || strcmp(given->string, kind) != 0)))
+		return; /* there are no kinds; or it could not be read, which has been said */
+	for (const struct field *field = object->fields; field->key; field++) {
+		if (!field->kinds)
+			continue;
+		const struct field_kind *own = field_in_kind(field, kind);
+		bool is_given = is_seen(seen, object, field);
+		char wanted[FIELD_TEXT_MAX];
+		if (is_given && !own)
+			report_member(d->report, REPORT_ERROR, node, field->key,
+				"wanted no %s with %s \"%s\", got one", field->key,
+				object->kind_key, kind);
+		else if (!is_given && own && own->need == NEED_REQUIRED)
+			report_member(d->report, REPORT_ERROR, node, field->key,
+				"wanted %s with %s \"%s\", got nothing",
+				field_wanted(field, wanted), object->kind_key, kind);
 	}
 }
 
@@ -109,9 +176,7 @@ static int
 decode_object(struct decoder *d, const struct object *object, const struct node *node, void *base)
 {
 	uint32_t seen = 0; /* one bit a field */
-	for (const struct field *field = object->fields; field->key; field++)
-		if (!field->required)
-			decode_absent(field, base);
+	decode_defaults(object, base);
 	for (uint32_t i = 0; i < node->count; i++) {
 		const struct node *child = node->children[i];
 		const struct field *field = field_of_key(object, child->key);
@@ -126,9 +191,11 @@ decode_object(struct decoder *d, const struct object *object, const struct node 
 		if (rc < 0)
 			return rc;
 	}
+	decode_kind_defaults(object, seen, base);
+	check_kind(d, object, node, seen, base);
 	for (const struct field *field = object->fields; field->key; field++) {
 		char wanted[FIELD_TEXT_MAX];
-		if (field->required && !(seen & 1u << (field - object->fields)))
+		if (field->required && !is_seen(seen, object, field))
 			report_member(d->report, REPORT_ERROR, node, field->key,
 				"wanted %s, got nothing", field_wanted(field, wanted));
 	}
@@ -208,8 +275,8 @@ decode_value(struct decoder *d, const struct field *field, const struct node *no
 		report_mismatch(d, field, node);
 		return 0;
 	}
-	if (rc == 0 && field->has_offset)
-		*(bool *)((char *)base + field->has_offset) = true;
+	if (rc == 0)
+		note_present(field, base);
 	return rc;
 }
 

@@ -322,10 +322,38 @@ report_syntax(struct report *report, const json_error_t *error)
 	return -EINVAL;
 }
 
+/*
+ * The place of the value that is one too many, or the length. Every value but the root follows a
+ * comma, or the bracket that it is the first in. What is no JSON may be counted wrongly, but only
+ * from where jansson stops.
+ */
+static size_t
+find_excess(const char *text, size_t length)
+{
+	size_t left = CONFIG_VALUES_MAX;
+	bool in_string = false;
+	for (size_t at = 0; at < length; at++) {
+		char c = text[at];
+		if (in_string && c == '\\')
+			at++;
+		else if (c == '"')
+			in_string = !in_string;
+		else if (!in_string && (c == ',' || c == '{' || c == '[') && --left == 0)
+			return at;
+	}
+	return length;
+}
+
 int
 document_parse(struct document *document, const char *text, size_t length, struct report *report)
 {
 	*document = (struct document){.text = text, .length = length};
+	size_t excess = find_excess(text, length);
+	if (excess < length) {
+		report_text(
+			report, excess, "wanted at most %u values, got more", CONFIG_VALUES_MAX);
+		return -EINVAL;
+	}
 	json_error_t error;
 	json_t *accepted = json_loadb(text, length, 0, &error);
 	if (!accepted)

@@ -71,8 +71,8 @@ struct document {
 int document_read(const char *path, char **text, size_t *length, struct error *err);
 
 /*
- * Builds `document`. 0, with duplicate keys reported; -EINVAL, reported: no JSON, and there is no
- * document; -ENOMEM.
+ * Builds `document`. 0, with duplicate keys reported; -EINVAL, reported: no JSON, or more than
+ * CONFIG_VALUES_MAX values, and there is no document; -ENOMEM.
  */
 int document_parse(
 	struct document *document, const char *text, size_t length, struct report *report);

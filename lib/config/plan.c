@@ -65,23 +65,18 @@ struct diff {
 static void diff_value(struct diff *diff, const struct field *field, const void *before,
 	const void *after, const char *path);
 
-static void
-diff_members(struct diff *diff, const struct object *object, const void *before, const void *after,
-	const char *above)
-{
-	for (const struct field *field = object->fields; field->key; field++) {
-		char path[PATH_TEXT_MAX];
-		snprintf(path, sizeof(path), "%s%s%s", above, *above ? "/" : "", field->key);
-		diff_value(diff, field, before, after, path);
-	}
-}
-
-/* A value as JSON, a lone string without its quotes, cut to what a line can take. */
+/* A value as JSON, a lone string without its quotes, cut to what a line can take; of an object what
+ * kind it is. `base` is NULL if it is not there. */
 static void
 value_text(struct diff *diff, const struct field *field, const void *base, char *out)
 {
-	if (field_is_absent(field, base)) {
+	if (!base) {
 		memcpy(out, "none", sizeof("none"));
+		return;
+	}
+	if (field->type->shape == SHAPE_OBJECT) {
+		const char *kind = object_kind(field->object, field_in(field, base));
+		snprintf(out, VALUE_TEXT_MAX, "%s", kind ? kind : "given");
 		return;
 	}
 	char *text = NULL;
@@ -117,6 +112,23 @@ report_difference(struct diff *diff, const struct field *field, const void *befo
 }
 
 static void
+diff_members(struct diff *diff, const struct object *object, const void *before, const void *after,
+	const char *above)
+{
+	for (const struct field *field = object->fields; field->key; field++) {
+		char path[PATH_TEXT_MAX];
+		snprintf(path, sizeof(path), "%s%s%s", above, *above ? "/" : "", field->key);
+		bool was = !member_is_absent(object, field, before);
+		bool is = !member_is_absent(object, field, after);
+		if (was && is)
+			diff_value(diff, field, before, after, path);
+		else if (was || is)
+			report_difference(
+				diff, field, was ? before : NULL, is ? after : NULL, path);
+	}
+}
+
+static void
 diff_list(struct diff *diff, const struct field *field, const void *before, const void *after,
 	const char *path)
 {
@@ -145,27 +157,22 @@ diff_list(struct diff *diff, const struct field *field, const void *before, cons
 		report_difference(diff, field, before, after, path);
 }
 
+/* A value that is there on both sides. */
 static void
 diff_value(struct diff *diff, const struct field *field, const void *before, const void *after,
 	const char *path)
 {
-	bool absent = field_is_absent(field, before), absent_now = field_is_absent(field, after);
-	if (absent && absent_now)
-		return;
 	switch (field->type->shape) {
 	case SHAPE_OBJECT:
-		if (absent != absent_now)
-			diff->found(diff, path, absent ? "none -> given" : "given -> none");
-		else
-			diff_members(diff, field->object, field_in(field, before),
-				field_in(field, after), path);
+		diff_members(
+			diff, field->object, field_in(field, before), field_in(field, after), path);
 		break;
 	case SHAPE_ARRAY:
 	case SHAPE_MAP:
 		diff_list(diff, field, before, after, path);
 		break;
 	default:
-		if (absent != absent_now || !field->type->is_equal(field, before, after))
+		if (!field->type->is_equal(field, before, after))
 			report_difference(diff, field, before, after, path);
 	}
 }

@@ -14,7 +14,7 @@ print_members(const struct object *object, const void *base, unsigned indent, FI
 	const char *between = "";
 	putc('{', out);
 	for (const struct field *field = object->fields; field->key; field++) {
-		if (field_is_absent(field, base))
+		if (member_is_absent(object, field, base))
 			continue;
 		fprintf(out, "%s\n%*s\"%s\": ", between, indent + INDENT, "", field->key);
 		print_value(field, base, indent + INDENT, out);

@@ -166,6 +166,15 @@ is_kept(struct report *report, enum severity severity)
 	return report->count[severity]++ < CONFIG_ERRORS_MAX;
 }
 
+bool
+report_counts_only(struct report *report, enum severity severity)
+{
+	if (report->count[severity] < CONFIG_ERRORS_MAX)
+		return false;
+	report->count[severity]++;
+	return true;
+}
+
 /* `pointer` is "" for the document itself. When memory is out the finding counts all the same. */
 static void __attribute__((format(printf, 5, 0)))
 keep(struct report *report, enum severity severity, size_t offset, const char *pointer,
@@ -214,10 +223,8 @@ report_key(struct report *report, enum severity severity, const struct node *nod
 void
 report_duplicate(struct report *report, const struct node *again, const struct node *first)
 {
-	if (report->count[REPORT_ERROR] >= CONFIG_ERRORS_MAX) {
-		report->count[REPORT_ERROR]++; /* will not be shown: its place need not be found */
+	if (report_counts_only(report, REPORT_ERROR))
 		return;
-	}
 	struct place_cursor cursor = {.place = {1, 1}};
 	cursor_advance(&cursor, report->text, first->key_offset);
 	report_key(report, REPORT_ERROR, again,

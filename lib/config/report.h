@@ -13,6 +13,7 @@
 #ifndef FAIRLEAD_REPORT_H
 #define FAIRLEAD_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -50,6 +51,9 @@ void report_start(struct report *report, const char *name, const char *text, siz
 /* Prints everything, then frees it. Beyond CONFIG_ERRORS_MAX a line says how many more there are.
  */
 void report_finish(struct report *report, FILE *out);
+
+/* True, and the finding is counted, if it would not be shown: then its text need not be made. */
+bool report_counts_only(struct report *report, enum severity severity);
 
 /* A finding about a value, and one about a member's key. */
 void report_value(struct report *report, enum severity severity, const struct node *node,

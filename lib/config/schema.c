@@ -9,13 +9,14 @@
 #include "schema_fields.h"
 
 #define SOCKET_LEN_MAX	 ((int)sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
-#define URL_PATH_LEN_MAX 1023
 #define ENDPOINT_LEN_MAX 64
+#define SLOW_START_MAX_S 3600
+#define GROUP_LEN_MAX	 32 /* what useradd(8) allows */
 /* More than any one service has; the sum over all is semantics.c's business. */
 #define VIPS_PER_SERVICE_MAX 65535
 
-static const struct choice health_types[] = {{"tcp", HEALTH_TCP}, {"http", HEALTH_HTTP}, {NULL, 0}};
 static const struct choice protocols[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {NULL, 0}};
+static const struct choice panics[] = {{"all", PANIC_ALL}, {"stop", PANIC_STOP}, {NULL, 0}};
 static const struct choice affinities[] = {
 	{"flow", AFFINITY_FLOW}, {"client", AFFINITY_CLIENT}, {"none", AFFINITY_NONE}, {NULL, 0}};
 static const struct choice backend_states[] = {{"active", BACKEND_ACTIVE}, {"drain", BACKEND_DRAIN},
@@ -41,73 +42,7 @@ static const struct field edge_fields[] = {
 	},
 	{0},
 };
-static const struct object edge_object = {edge_fields};
-
-static const struct field health_fields[] = {
-	{
-		.key = "type",
-		.type = &type_choice,
-		.meaning = "`tcp`: a connection opens; `http`: a GET is answered with 200.",
-		.required = true,
-		.choices = health_types,
-		IN(struct config_pool, health.type),
-	},
-	{
-		.key = "port",
-		.type = &type_integer,
-		.meaning = "Port that is checked, on the backend's own address.",
-		.required = true,
-		.min = 1,
-		.max = UINT16_MAX,
-		IN(struct config_pool, health.port),
-	},
-	{
-		.key = "path",
-		.type = &type_url_path,
-		.meaning = "What `http` asks for; `/` if not given.",
-		.max = URL_PATH_LEN_MAX,
-		.fallback_words = "/ with type http",
-		IN(struct config_pool, health.path),
-	},
-	{
-		.key = "interval_ms",
-		.type = &type_integer,
-		.meaning = "Milliseconds from one check to the next.",
-		.min = 10,
-		.max = 3600000,
-		.fallback = 1000,
-		IN(struct config_pool, health.interval_ms),
-	},
-	{
-		.key = "timeout_ms",
-		.type = &type_integer,
-		.meaning = "Milliseconds after which a check has failed; at most interval_ms.",
-		.min = 10,
-		.max = 3600000,
-		.fallback = 500,
-		IN(struct config_pool, health.timeout_ms),
-	},
-	{
-		.key = "rise",
-		.type = &type_integer,
-		.meaning = "Good checks in a row that make a backend healthy.",
-		.min = 1,
-		.max = 1000,
-		.fallback = 2,
-		IN(struct config_pool, health.rise),
-	},
-	{
-		.key = "fall",
-		.type = &type_integer,
-		.meaning = "Bad checks in a row that make a backend unhealthy.",
-		.min = 1,
-		.max = 1000,
-		.fallback = 3,
-		IN(struct config_pool, health.fall),
-	},
-	{0},
-};
-static const struct object health_object = {health_fields};
+static const struct object edge_object = {.fields = edge_fields};
 
 static const struct field backend_fields[] = {
 	{
@@ -146,7 +81,7 @@ static const struct field backend_fields[] = {
 	},
 	{0},
 };
-const struct object schema_backend = {backend_fields};
+const struct object schema_backend = {.fields = backend_fields};
 static const struct field backend_element = ELEMENT(schema_backend, "A backend.");
 
 static const struct field pool_fields[] = {
@@ -159,8 +94,44 @@ static const struct field pool_fields[] = {
 	{
 		.key = "health",
 		.type = &type_object,
-		.meaning = "How backends are checked.",
-		.object = &health_object,
+		.meaning = "How backends are checked. Without it they count as up.",
+		.object = &schema_health,
+	},
+	{
+		.key = "when_down",
+		.type = &type_object,
+		.meaning = "What becomes of the flows of a backend that is down; new ones it never "
+			   "gets.",
+		.object = &schema_when_down,
+	},
+	{
+		.key = "min_healthy",
+		.type = &type_integer,
+		.meaning = "Healthy backends that the pool needs; with fewer it panics. At most "
+			   "its active backends.",
+		.min = 0,
+		.max = BACKENDS_MAX,
+		.fallback = 1,
+		IN(struct config_pool, min_healthy),
+	},
+	{
+		.key = "panic",
+		.type = &type_choice,
+		.meaning = "A pool in panic: `all`, its checks are taken for wrong, and all active "
+			   "backends get traffic; `stop`, it takes no new flows.",
+		.choices = panics,
+		.fallback = PANIC_ALL,
+		IN(struct config_pool, panic),
+	},
+	{
+		.key = "slow_start_s",
+		.type = &type_integer,
+		.meaning = "Seconds in which the weight of a backend that comes up grows to its "
+			   "own; 0: at once. Tracked flows stay.",
+		.min = 0,
+		.max = SLOW_START_MAX_S,
+		.fallback = 0,
+		IN(struct config_pool, slow_start_s),
 	},
 	{
 		.key = "backends",
@@ -186,7 +157,7 @@ static const struct field pool_fields[] = {
 	},
 	{0},
 };
-const struct object schema_pool = {pool_fields};
+const struct object schema_pool = {.fields = pool_fields};
 static const struct field pool_element = ELEMENT(schema_pool, "A pool.");
 static_assert(offsetof(struct config_pool, name) == 0, "an element of a map begins with its name");
 
@@ -258,7 +229,7 @@ static const struct field service_fields[] = {
 	},
 	{0},
 };
-const struct object schema_service = {service_fields};
+const struct object schema_service = {.fields = service_fields};
 static const struct field service_element = ELEMENT(schema_service, "A service.");
 
 static const struct field icmp_fields[] = {
@@ -293,7 +264,7 @@ static const struct field icmp_fields[] = {
 	},
 	{0},
 };
-static const struct object icmp_object = {icmp_fields};
+static const struct object icmp_object = {.fields = icmp_fields};
 
 static const struct field announce_fields[] = {
 	{
@@ -316,7 +287,7 @@ static const struct field announce_fields[] = {
 	},
 	{0},
 };
-static const struct object announce_object = {announce_fields};
+static const struct object announce_object = {.fields = announce_fields};
 
 static const struct field control_fields[] = {
 	{
@@ -328,15 +299,39 @@ static const struct field control_fields[] = {
 		IN(struct config, control_socket),
 	},
 	{
+		.key = "socket_mode",
+		.type = &type_permissions,
+		.meaning = "Its permissions: who may write to it may do anything that fairctl can.",
+		.fallback = 0660,
+		IN(struct config, control_socket_mode),
+	},
+	{
+		.key = "socket_group",
+		.type = &type_name,
+		.meaning = "Group that owns it, by name; that of the daemon if not given. It must "
+			   "exist when the daemon starts.",
+		.max = GROUP_LEN_MAX,
+		IN(struct config, control_socket_group),
+	},
+	{
 		.key = "metrics",
 		.type = &type_endpoint,
 		.meaning = "Where OpenMetrics text is served over HTTP.",
 		.max = ENDPOINT_LEN_MAX,
 		IN(struct config, control_metrics),
 	},
+	{
+		.key = "state",
+		.type = &type_path,
+		.meaning = "Directory of what outlives the process beside the flow table: "
+			   "configurations to go back to, drains by operators.",
+		.max = PATH_LEN_MAX,
+		.fallback_words = "/var/lib/fairlead/EDGE",
+		IN(struct config, control_state),
+	},
 	{0},
 };
-static const struct object control_object = {control_fields};
+static const struct object control_object = {.fields = control_fields};
 
 static const struct field config_fields[] = {
 	{
@@ -397,24 +392,22 @@ static const struct field config_fields[] = {
 	},
 	{0},
 };
-const struct object schema_config = {config_fields};
-
-static const char *
-choice_name_of(const struct choice *choice, int value)
-{
-	while (choice->value != value)
-		choice++;
-	return choice->name;
-}
+const struct object schema_config = {.fields = config_fields};
 
 const char *
 affinity_name(enum affinity affinity)
 {
-	return choice_name_of(affinities, (int)affinity);
+	return choice_name(affinities, affinity);
 }
 
 const char *
 backend_state_name(enum backend_state state)
 {
-	return choice_name_of(backend_states, (int)state);
+	return choice_name(backend_states, state);
+}
+
+const char *
+panic_name(enum panic panic)
+{
+	return choice_name(panics, panic);
 }

@@ -24,7 +24,4 @@ extern const struct object schema_pool, schema_backend, schema_service;
 /* From struct config_pool: "forward", in a table of its own, schema_forward.c. */
 extern const struct object schema_forward;
 
-/* How a mode has one of those fields, which names modes; NULL if it has no such field. */
-const struct field_mode *schema_field_mode(const struct field *field, const char *mode);
-
 #endif

@@ -31,7 +31,7 @@ static const struct field vlan_fields[] = {
 	},
 	{0},
 };
-static const struct object vlan_object = {vlan_fields};
+static const struct object vlan_object = {.fields = vlan_fields};
 static const struct field vlan_element = ELEMENT(vlan_object, "A VLAN.");
 
 static const struct field port_fields[] = {
@@ -95,7 +95,7 @@ static const struct field port_fields[] = {
 	},
 	{0},
 };
-static const struct object port_object = {port_fields};
+static const struct object port_object = {.fields = port_fields};
 static const struct field port_element = ELEMENT(port_object, "A port.");
 
 #define TIMEOUT(name, seconds, text)                                                               \
@@ -119,7 +119,7 @@ static const struct field timeout_fields[] = {
 		"`client` is forgotten."),
 	{0},
 };
-static const struct object timeout_object = {timeout_fields};
+static const struct object timeout_object = {.fields = timeout_fields};
 
 static const struct field flow_table_fields[] = {
 	{
@@ -150,7 +150,7 @@ static const struct field flow_table_fields[] = {
 	},
 	{0},
 };
-static const struct object flow_table_object = {flow_table_fields};
+static const struct object flow_table_object = {.fields = flow_table_fields};
 
 static const struct field punt_fields[] = {
 	{
@@ -174,7 +174,7 @@ static const struct field punt_fields[] = {
 	},
 	{0},
 };
-static const struct object punt_object = {punt_fields};
+static const struct object punt_object = {.fields = punt_fields};
 
 static const struct field dataplane_fields[] = {
 	{
@@ -226,4 +226,4 @@ static const struct field dataplane_fields[] = {
 	},
 	{0},
 };
-const struct object schema_dataplane = {dataplane_fields};
+const struct object schema_dataplane = {.fields = dataplane_fields};

@@ -23,4 +23,7 @@
 /* From struct config. */
 extern const struct object schema_dataplane;
 
+/* From struct config_pool. */
+extern const struct object schema_health, schema_when_down;
+
 #endif

@@ -3,8 +3,6 @@
  * The part of schema.h's table that says how packets get to the backends: modes, and which fields
  * each of them has.
  */
-#include <string.h>
-
 #include "config.h"
 #include "schema.h"
 
@@ -25,20 +23,20 @@ static const struct choice forward_modes[] = {
 	{"l2", 0}, {"ipip", 1}, {"gre", 2}, {"gue", 3}, {"vxlan", 4}, {"kernel", 5}, {NULL, 0}};
 
 /* The modes that have a field. */
-static const struct field_mode with_source[] = {{.mode = "ipip", .need = NEED_BY_FAMILY},
-	{.mode = "gre", .need = NEED_BY_FAMILY}, {.mode = "gue", .need = NEED_BY_FAMILY},
-	{.mode = "vxlan", .need = NEED_BY_FAMILY}, {0}};
-static const struct field_mode with_key[] = {{.mode = "gre", .need = NEED_NONE}, {0}};
-static const struct field_mode with_port[] = {
-	{.mode = "gue", .need = NEED_DEFAULT, .fallback = UDP_PORT_GUE},
-	{.mode = "vxlan", .need = NEED_DEFAULT, .fallback = UDP_PORT_VXLAN}, {0}};
-static const struct field_mode with_variant[] = {
-	{.mode = "gue", .need = NEED_DEFAULT, .fallback = 0}, {0}};
-static const struct field_mode with_vni[] = {{.mode = "vxlan", .need = NEED_REQUIRED}, {0}};
-static const struct field_mode with_inner_destination[] = {
-	{.mode = "vxlan", .need = NEED_DEFAULT, .fallback = MAC_INNER_DESTINATION}, {0}};
-static const struct field_mode with_inner_source[] = {
-	{.mode = "vxlan", .need = NEED_DEFAULT, .fallback = MAC_INNER_SOURCE}, {0}};
+static const struct field_kind with_source[] = {{.kind = "ipip", .need = NEED_BY_FAMILY},
+	{.kind = "gre", .need = NEED_BY_FAMILY}, {.kind = "gue", .need = NEED_BY_FAMILY},
+	{.kind = "vxlan", .need = NEED_BY_FAMILY}, {0}};
+static const struct field_kind with_key[] = {{.kind = "gre", .need = NEED_NONE}, {0}};
+static const struct field_kind with_port[] = {
+	{.kind = "gue", .need = NEED_DEFAULT, .fallback = UDP_PORT_GUE},
+	{.kind = "vxlan", .need = NEED_DEFAULT, .fallback = UDP_PORT_VXLAN}, {0}};
+static const struct field_kind with_variant[] = {
+	{.kind = "gue", .need = NEED_DEFAULT, .fallback = 0}, {0}};
+static const struct field_kind with_vni[] = {{.kind = "vxlan", .need = NEED_REQUIRED}, {0}};
+static const struct field_kind with_inner_destination[] = {
+	{.kind = "vxlan", .need = NEED_DEFAULT, .fallback = MAC_INNER_DESTINATION}, {0}};
+static const struct field_kind with_inner_source[] = {
+	{.kind = "vxlan", .need = NEED_DEFAULT, .fallback = MAC_INNER_SOURCE}, {0}};
 
 static const struct field forward_fields[] = {
 	{
@@ -61,14 +59,14 @@ static const struct field forward_fields[] = {
 		.meaning = "Outer source towards IPv4 backends. The host bits of a prefix vary by "
 			   "flow, so "
 			   "that the receiver's queues share the load.",
-		.modes = with_source,
+		.kinds = with_source,
 		SETTING(source4),
 	},
 	{
 		.key = "source6",
 		.type = &type_prefix6,
 		.meaning = "The same towards IPv6 backends.",
-		.modes = with_source,
+		.kinds = with_source,
 		SETTING(source6),
 	},
 	{
@@ -77,7 +75,7 @@ static const struct field forward_fields[] = {
 		.meaning = "Key of the GRE header (RFC 2890); no key in it if not given.",
 		.min = 0,
 		.max = UINT32_MAX,
-		.modes = with_key,
+		.kinds = with_key,
 		SETTING(key),
 	},
 	{
@@ -87,7 +85,7 @@ static const struct field forward_fields[] = {
 			   "up.",
 		.min = 1,
 		.max = UINT16_MAX,
-		.modes = with_port,
+		.kinds = with_port,
 		SETTING(port),
 	},
 	{
@@ -97,7 +95,7 @@ static const struct field forward_fields[] = {
 			   "directly.",
 		.min = 0,
 		.max = 1,
-		.modes = with_variant,
+		.kinds = with_variant,
 		SETTING(variant),
 	},
 	{
@@ -106,7 +104,7 @@ static const struct field forward_fields[] = {
 		.meaning = "VXLAN network identifier.",
 		.min = 0,
 		.max = VNI_MAX,
-		.modes = with_vni,
+		.kinds = with_vni,
 		SETTING(vni),
 	},
 	{
@@ -114,25 +112,16 @@ static const struct field forward_fields[] = {
 		.type = &type_mac,
 		.meaning = "MAC address of the VXLAN device on every backend of the pool: `ip link "
 			   "set vxlan0 address …`.",
-		.modes = with_inner_destination,
+		.kinds = with_inner_destination,
 		SETTING(inner_destination),
 	},
 	{
 		.key = "inner_source",
 		.type = &type_mac,
 		.meaning = "MAC address that the frames inside VXLAN come from.",
-		.modes = with_inner_source,
+		.kinds = with_inner_source,
 		SETTING(inner_source),
 	},
 	{0},
 };
-const struct object schema_forward = {forward_fields};
-
-const struct field_mode *
-schema_field_mode(const struct field *field, const char *mode)
-{
-	const struct field_mode *own = field->modes;
-	while (own->mode && strcmp(own->mode, mode) != 0)
-		own++;
-	return own->mode ? own : NULL;
-}
+const struct object schema_forward = {.fields = forward_fields, .kind_key = "mode"};

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The tables of schema*.c as a JSON Schema (draft 2020-12) and as a reference in Markdown. */
+#include <string.h>
+
 #include "config.h"
 #include "schema.h"
 
@@ -11,7 +13,7 @@ static bool
 has_default(const struct field *field)
 {
 	return !field->required && field->type->set_default && !field->fallback_words &&
-	       !field->modes && (!field->type->is_absent || field->fallback_text || field->choices);
+	       !field->kinds && (!field->type->is_absent || field->fallback_text || field->choices);
 }
 
 /* Sets the default in a struct like any other and prints it from there: one way to write a value.
@@ -34,22 +36,30 @@ print_quoted_default(const struct field *field, FILE *out)
 	putc('`', out);
 }
 
-/* "6080 with gue, 4789 with vxlan" */
+static bool
+same_need(const struct field_kind *a, const struct field_kind *b)
+{
+	const char *x = a->fallback_text, *y = b->fallback_text;
+	return a->need == b->need && a->fallback == b->fallback &&
+	       (x == y || (x && y && strcmp(x, y) == 0));
+}
+
+/* "6080 with gue, 4789 with vxlan"; "required with tcp, http" */
 static void
-print_mode_defaults(const struct field *field, FILE *out)
+print_kinds(const struct field *field, FILE *out)
 {
 	const char *between = "";
-	for (const struct field_mode *own = field->modes; own->mode; own++) {
-		struct field of_mode = *field;
-		of_mode.fallback = own->fallback;
-		if (own->need != NEED_DEFAULT && own->need != NEED_REQUIRED)
-			continue;
+	for (const struct field_kind *own = field->kinds; own->kind; own++) {
+		bool same = own > field->kinds && same_need(own, own - 1);
 		fputs(between, out);
-		if (own->need == NEED_REQUIRED)
-			fputs("required", out);
-		else
-			print_quoted_default(&of_mode, out);
-		fprintf(out, " with %s", own->mode);
+		if (!same && own->need == NEED_REQUIRED) {
+			fputs("required ", out);
+		} else if (!same && own->need == NEED_DEFAULT) {
+			struct field of_kind = field_of_kind(field, own);
+			print_quoted_default(&of_kind, out);
+			putc(' ', out);
+		}
+		fprintf(out, "%s%s", same ? "" : "with ", own->kind);
 		between = ", ";
 	}
 }
@@ -149,8 +159,8 @@ print_rows(const struct object *object, const char *above, FILE *out)
 		fprintf(out, "| `%s` | %s | ", pointer, field_wanted(field, wanted));
 		if (field->required) {
 			fputs("required", out);
-		} else if (field->modes) {
-			print_mode_defaults(field, out);
+		} else if (field->kinds) {
+			print_kinds(field, out);
 		} else if (has_default(field)) {
 			print_quoted_default(field, out);
 		} else {

@@ -150,14 +150,18 @@ choice_find(const struct field *field, const struct node *node)
 	return choice->name ? choice : NULL;
 }
 
+const char *
+choice_name(const struct choice *choices, int64_t value)
+{
+	while (choices->name && choices->value != value)
+		choices++;
+	return choices->name;
+}
+
 static const char *
 choice_text(const struct field *field, const void *base)
 {
-	int64_t value = fetch_integer(field, base);
-	const struct choice *choice = field->choices;
-	while (choice->name && choice->value != value)
-		choice++;
-	return choice->name;
+	return choice_name(field->choices, fetch_integer(field, base));
 }
 
 static int
@@ -236,6 +240,47 @@ field_wanted(const struct field *field, char *text)
 	else
 		type->wanted(field, text, FIELD_TEXT_MAX);
 	return text;
+}
+
+const char *
+object_kind(const struct object *object, const void *base)
+{
+	if (!object->kind_key)
+		return NULL;
+	const struct field *field = object->fields;
+	while (strcmp(field->key, object->kind_key) != 0)
+		field++;
+	return field->type == &type_choice_name ? *(const char *const *)field_in(field, base)
+						: choice_text(field, base);
+}
+
+const struct field_kind *
+field_in_kind(const struct field *field, const char *kind)
+{
+	const struct field_kind *own = field->kinds;
+	while (own->kind && strcmp(own->kind, kind) != 0)
+		own++;
+	return own->kind ? own : NULL;
+}
+
+struct field
+field_of_kind(const struct field *field, const struct field_kind *kind)
+{
+	struct field of_kind = *field;
+	of_kind.fallback = kind->fallback;
+	of_kind.fallback_text = kind->fallback_text;
+	return of_kind;
+}
+
+bool
+member_is_absent(const struct object *object, const struct field *field, const void *base)
+{
+	if (field->kinds) {
+		const char *kind = object_kind(object, base);
+		if (!kind || !field_in_kind(field, kind))
+			return true;
+	}
+	return field_is_absent(field, base);
 }
 
 bool

@@ -55,20 +55,25 @@ struct choice {
 	int value;
 };
 
-/* A mode of "forward" that a field belongs to. */
-struct field_mode {
-	const char *mode;
+/* A kind of an object that has a field which others do not have. */
+struct field_kind {
+	const char *kind;
 	enum {
 		NEED_NONE,	/* may be absent */
 		NEED_BY_FAMILY, /* required if there is a backend of the prefix's family */
 		NEED_DEFAULT,
 		NEED_REQUIRED,
 	} need;
-	int64_t fallback; /* with NEED_DEFAULT, in place of the field's own */
+	/* With NEED_DEFAULT, in place of the field's own. */
+	int64_t fallback;
+	const char *fallback_text;
 };
 
 struct object {
 	const struct field *fields; /* ends with a key of NULL; at most 32 */
+	/* Key of the choice that says which kind of object it is, and so which of the fields with
+	 * `kinds` it has: "mode" of "forward", "type" of "health". NULL: there is one kind. */
+	const char *kind_key;
 };
 
 struct field {
@@ -86,7 +91,7 @@ struct field {
 	const char *fallback_text;
 	const char *fallback_words;	/* the default in words, where the program works it out */
 	const struct choice *choices;	/* ends with a name of NULL */
-	const struct field_mode *modes; /* if only some have it; ends with a mode of NULL */
+	const struct field_kind *kinds; /* if only some have it; ends with a kind of NULL */
 
 	size_t offset, bytes; /* of the value in its struct */
 	size_t count_offset;  /* of a uint32_t; 0: none */
@@ -102,13 +107,15 @@ extern const struct type type_integer, type_boolean;
 extern const struct type type_choice;	   /* the number of the choice */
 extern const struct type type_choice_name; /* its name */
 extern const struct type type_name, type_interface, type_path, type_url_path, type_device,
-	type_endpoint;				     /* const char * */
-extern const struct type type_hash_key;		     /* 16 bytes */
+	type_endpoint, type_host, type_domain, type_text, type_argument; /* const char * */
+extern const struct type type_hash_key;					 /* 16 bytes */
 extern const struct type type_mac;		     /* struct mac_addr; its fallback as a number */
 extern const struct type type_cpus;		     /* ascending uint16_t[] and a count */
 extern const struct type type_address;		     /* struct ip_addr */
 extern const struct type type_prefix4, type_prefix6; /* struct ip_prefix */
 extern const struct type type_port_range;	     /* struct config_port_range */
+extern const struct type type_status_range;	     /* struct config_status_range */
+extern const struct type type_permissions;	     /* uint16_t, of mode_t */
 
 #define FIELD_TEXT_MAX 256
 
@@ -120,6 +127,18 @@ bool field_is_absent(const struct field *field, const void *base);
 
 /* True if the object cannot be made of defaults alone. */
 bool object_has_required(const struct object *object);
+
+/* Which kind of object it is at `base`; NULL if it has no kinds, or that is not known. */
+const char *object_kind(const struct object *object, const void *base);
+
+/* How objects of that kind have the field; NULL if they do not. */
+const struct field_kind *field_in_kind(const struct field *field, const char *kind);
+
+/* The field as objects of that kind have it: with its own default. */
+struct field field_of_kind(const struct field *field, const struct field_kind *kind);
+
+/* field_is_absent, or the object is of a kind that does not have it. */
+bool member_is_absent(const struct object *object, const struct field *field, const void *base);
 
 static inline void *
 field_at(const struct field *field, void *base)
@@ -153,6 +172,8 @@ bool field_is_equal_bytes(const struct field *field, const void *a, const void *
 const struct choice *choice_find(const struct field *field, const struct node *node);
 void choice_wanted(const struct field *field, char *text, size_t size);
 void choice_schema(const struct field *field, FILE *out);
+/* The name that has this value; NULL if none has. */
+const char *choice_name(const struct choice *choices, int64_t value);
 
 /* Shared by what reads and what checks: [A-Za-z0-9._-] and 1 to `max` of them. */
 bool name_is_valid(const char *text, size_t max);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Types that are written as text and kept as numbers: addresses, prefixes, port ranges, CPU lists,
- * keys, MAC addresses.
+ * Types that are written as text and kept as numbers: addresses, prefixes, ranges of ports and of
+ * HTTP statuses, CPU lists, permissions, keys, MAC addresses.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -13,6 +13,10 @@
 #include "config.h"
 #include "document.h"
 #include "types.h"
+
+/* HTTP status codes (RFC 9110, 15). */
+#define STATUS_MIN 100
+#define STATUS_MAX 599
 
 /* CPU numbers: what a cpu_set_t of fixed size holds. */
 #define CPU_MAX (CPU_SETSIZE - 1)
@@ -132,21 +136,30 @@ const struct type type_prefix6 = {
 	.is_equal = equal_prefix,
 };
 
-/* "8000-8099" or "any". */
+/* 80 or "8000-8099", from `min` to `max`. */
 static bool
-parse_port_text(const char *text, struct config_port_range *range)
+parse_range(const struct node *node, uint16_t min, uint16_t max, uint16_t *first, uint16_t *last)
 {
-	if (strcmp(text, "any") == 0) {
-		*range = (struct config_port_range){0, UINT16_MAX};
-		return true;
-	}
-	unsigned long first, last;
-	if (!take_number(&text, UINT16_MAX, &first) || *text++ != '-' ||
-		!take_number(&text, UINT16_MAX, &last) || *text != '\0' || first == 0 ||
-		first > last)
+	unsigned long from, to;
+	if (node->kind == NODE_INTEGER && node->integer >= min && node->integer <= max) {
+		from = to = (unsigned long)node->integer;
+	} else if (node->kind == NODE_STRING) {
+		const char *text = node->string;
+		if (!take_number(&text, max, &from) || *text++ != '-' ||
+			!take_number(&text, max, &to) || *text != '\0' || from < min || from > to)
+			return false;
+	} else {
 		return false;
-	*range = (struct config_port_range){(uint16_t)first, (uint16_t)last};
+	}
+	*first = (uint16_t)from;
+	*last = (uint16_t)to;
 	return true;
+}
+
+static void
+print_range(uint16_t first, uint16_t last, FILE *out)
+{
+	fprintf(out, first == last ? "%u" : "\"%u-%u\"", first, last);
 }
 
 static int
@@ -155,11 +168,10 @@ parse_port_range(
 {
 	(void)arena;
 	struct config_port_range *range = field_at(field, base);
-	if (node->kind == NODE_STRING)
-		return parse_port_text(node->string, range) ? 0 : -EINVAL;
-	if (node->kind != NODE_INTEGER || node->integer < 1 || node->integer > UINT16_MAX)
+	if (node->kind == NODE_STRING && strcmp(node->string, "any") == 0)
+		*range = (struct config_port_range){0, UINT16_MAX};
+	else if (!parse_range(node, 1, UINT16_MAX, &range->first, &range->last))
 		return -EINVAL;
-	*range = (struct config_port_range){(uint16_t)node->integer, (uint16_t)node->integer};
 	return 0;
 }
 
@@ -169,10 +181,8 @@ print_port_range(const struct field *field, const void *base, FILE *out)
 	const struct config_port_range *range = field_in(field, base);
 	if (range->first == 0)
 		fputs("\"any\"", out);
-	else if (range->first == range->last)
-		fprintf(out, "%u", range->first);
 	else
-		fprintf(out, "\"%u-%u\"", range->first, range->last);
+		print_range(range->first, range->last, out);
 }
 
 const struct type type_port_range = {
@@ -182,6 +192,66 @@ const struct type type_port_range = {
 	.parse = parse_port_range,
 	.print = print_port_range,
 	.is_equal = field_is_equal_bytes,
+};
+
+static int
+parse_status_range(
+	const struct field *field, const struct node *node, void *base, struct arena *arena)
+{
+	(void)arena;
+	struct config_status_range *range = field_at(field, base);
+	bool read = parse_range(node, STATUS_MIN, STATUS_MAX, &range->first, &range->last);
+	return read ? 0 : -EINVAL;
+}
+
+static void
+print_status_range(const struct field *field, const void *base, FILE *out)
+{
+	const struct config_status_range *range = field_in(field, base);
+	print_range(range->first, range->last, out);
+}
+
+const struct type type_status_range = {
+	.words = "an HTTP status from 100 to 599, or a range as in \"200-299\"",
+	.schema_text = "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 100, \"maximum\": 599}, "
+		       "{\"type\": \"string\", \"pattern\": \"^[1-5][0-9]{2}-[1-5][0-9]{2}$\"}]",
+	.parse = parse_status_range,
+	.print = print_status_range,
+	.is_equal = field_is_equal_bytes,
+};
+
+/* The bits of rwxrwxrwx in octal, with the leading zero that tells people so. */
+static int
+parse_permissions(
+	const struct field *field, const struct node *node, void *base, struct arena *arena)
+{
+	(void)arena;
+	if (node->kind != NODE_STRING || node->string[0] != '0' || strlen(node->string) != 4 ||
+		strspn(node->string, "01234567") != 4)
+		return -EINVAL;
+	*(uint16_t *)field_at(field, base) = (uint16_t)strtoul(node->string, NULL, 8);
+	return 0;
+}
+
+static void
+print_permissions(const struct field *field, const void *base, FILE *out)
+{
+	fprintf(out, "\"%04o\"", *(const uint16_t *)field_in(field, base));
+}
+
+static void
+default_permissions(const struct field *field, void *base)
+{
+	*(uint16_t *)field_at(field, base) = (uint16_t)field->fallback;
+}
+
+const struct type type_permissions = {
+	.words = "permission bits in octal, from \"0000\" to \"0777\"",
+	.schema_text = "\"type\": \"string\", \"pattern\": \"^0[0-7]{3}$\"",
+	.parse = parse_permissions,
+	.print = print_permissions,
+	.is_equal = field_is_equal_bytes,
+	.set_default = default_permissions,
 };
 
 /* "1-3,5" into a set; false if it is written wrongly or names a CPU twice. */

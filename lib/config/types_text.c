@@ -79,10 +79,13 @@ is_printable(const char *text, char first)
 	return *text != '\0';
 }
 
+/* Not "." and "..": names become parts of paths. */
 bool
 name_is_valid(const char *text, size_t max)
 {
 	size_t length = 0;
+	if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+		return false;
 	for (; text[length]; length++)
 		if (!(isascii(text[length]) && isalnum(text[length])) &&
 			!strchr("._-", text[length]))
@@ -96,14 +99,6 @@ accepts_name(const char *text)
 	return name_is_valid(text, NAME_LEN_MAX);
 }
 
-/* Stricter than Linux (net/core/dev.c, dev_valid_name): such a name goes into labels too. */
-static bool
-accepts_interface(const char *text)
-{
-	return name_is_valid(text, NAME_LEN_MAX) && strcmp(text, ".") != 0 &&
-	       strcmp(text, "..") != 0;
-}
-
 static bool
 accepts_path(const char *text)
 {
@@ -114,6 +109,53 @@ static bool
 accepts_url_path(const char *text)
 {
 	return text[0] == '/' && is_printable(text, '!');
+}
+
+/* Labels of letters, digits, - and _ with dots between them (RFC 1035, 2.3.1; RFC 8552 for _). */
+static bool
+are_labels(const char *text, size_t length)
+{
+	size_t label = 0;
+	for (size_t i = 0; i < length; i++) {
+		bool edge = i + 1 == length || text[i + 1] == '.';
+		if (text[i] == '.' && label == 0)
+			return false;
+		label = text[i] == '.' ? 0 : label + 1;
+		if (label > NAME_LEN_MAX || (text[i] == '-' && (label == 1 || edge)))
+			return false;
+		if (text[i] != '.' && !(isascii(text[i]) && isalnum(text[i])) && text[i] != '-' &&
+			text[i] != '_')
+			return false;
+	}
+	return label > 0;
+}
+
+static bool
+accepts_host(const char *text)
+{
+	return are_labels(text, strlen(text));
+}
+
+/* May end in the root's dot, and may be the root. */
+static bool
+accepts_domain(const char *text)
+{
+	size_t length = strlen(text);
+	if (strcmp(text, ".") == 0)
+		return true;
+	return are_labels(text, length - (length > 0 && text[length - 1] == '.'));
+}
+
+static bool
+accepts_text(const char *text)
+{
+	return is_printable(text, ' ');
+}
+
+static bool
+accepts_argument(const char *text)
+{
+	return *text == '\0' || is_printable(text, ' ');
 }
 
 static bool
@@ -182,11 +224,12 @@ const struct type type_name = {
 	.accepts = accepts_name,
 };
 
+/* Stricter than Linux (net/core/dev.c, dev_valid_name): such a name goes into labels too. */
 const struct type type_interface = {
 	TEXT_TYPE,
 	.words = "an interface name (A-Z a-z 0-9 . _ -)",
 	.schema_text = NAME_SCHEMA,
-	.accepts = accepts_interface,
+	.accepts = accepts_name,
 };
 
 const struct type type_path = {
@@ -201,6 +244,34 @@ const struct type type_url_path = {
 	.words = "a path that starts with / and has no spaces",
 	.schema_text = "\"type\": \"string\", \"pattern\": \"^/[!-~]*$\"",
 	.accepts = accepts_url_path,
+};
+
+const struct type type_host = {
+	TEXT_TYPE,
+	.words = "a host name (A-Z a-z 0-9 - _ between dots)",
+	.schema_text = "\"type\": \"string\", \"pattern\": \"^[A-Za-z0-9_.-]+$\"",
+	.accepts = accepts_host,
+};
+
+const struct type type_domain = {
+	TEXT_TYPE,
+	.words = "a domain name (A-Z a-z 0-9 - _ between dots)",
+	.schema_text = "\"type\": \"string\", \"pattern\": \"^[A-Za-z0-9_.-]+$\"",
+	.accepts = accepts_domain,
+};
+
+const struct type type_text = {
+	TEXT_TYPE,
+	.words = "text in printable ASCII",
+	.schema_text = "\"type\": \"string\", \"pattern\": \"^[ -~]+$\"",
+	.accepts = accepts_text,
+};
+
+const struct type type_argument = {
+	TEXT_TYPE,
+	.words = "text in printable ASCII, or none",
+	.schema_text = "\"type\": \"string\", \"pattern\": \"^[ -~]*$\"",
+	.accepts = accepts_argument,
 };
 
 const struct type type_device = {

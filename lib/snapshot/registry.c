@@ -43,8 +43,8 @@ registry_destroy(struct registry *registry)
 	free(registry);
 }
 
-static void
-owner_name(char name[FLOW_OWNER_NAME_MAX + 1], const char *pool, const char *backend)
+void
+registry_name_backend(char name[FLOW_OWNER_NAME_MAX + 1], const char *pool, const char *backend)
 {
 	snprintf(name, FLOW_OWNER_NAME_MAX + 1, "%s/%s", pool, backend);
 }
@@ -54,7 +54,7 @@ registry_acquire_backend(
 	struct registry *registry, const char *pool, const char *backend, uint16_t *index)
 {
 	char name[FLOW_OWNER_NAME_MAX + 1];
-	owner_name(name, pool, backend);
+	registry_name_backend(name, pool, backend);
 	int rc = flow_owners_acquire(registry->owners, name, index);
 	if (rc == 0)
 		registry->uses[*index]++;
@@ -80,7 +80,7 @@ uint16_t
 registry_find_backend(const struct registry *registry, const char *pool, const char *backend)
 {
 	char name[FLOW_OWNER_NAME_MAX + 1];
-	owner_name(name, pool, backend);
+	registry_name_backend(name, pool, backend);
 	uint16_t index = flow_owners_find(registry->owners, name);
 	return registry->uses[index] > 0 ? index : 0;
 }

@@ -22,6 +22,10 @@ struct registry;
 struct registry *registry_create(struct flow_owners *owners);
 void registry_destroy(struct registry *registry);
 
+/* "pool/backend": the name that a backend's index and its rows follow from. */
+void registry_name_backend(
+	char name[FLOW_OWNER_NAME_MAX + 1], const char *pool, const char *backend);
+
 /* The index of "pool/backend", one use more. -ENOSPC, -ENAMETOOLONG. */
 int registry_acquire_backend(
 	struct registry *registry, const char *pool, const char *backend, uint16_t *index);

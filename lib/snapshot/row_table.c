@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "registry.h"
 
 struct row_table {
 	uint32_t references;
@@ -17,6 +18,14 @@ struct row_table {
 		uint16_t *rows;
 	} nodes[];
 };
+
+uint64_t
+row_identity(const struct flow_key *key, const char *pool, const char *backend)
+{
+	char name[FLOW_OWNER_NAME_MAX + 1];
+	registry_name_backend(name, pool, backend);
+	return flow_name_hash(key, name);
+}
 
 struct row_table *
 row_table_build(const struct rows_member *members, size_t member_count, uint32_t row_count,

@@ -7,9 +7,13 @@
 #ifndef FAIRLEAD_ROW_TABLE_H
 #define FAIRLEAD_ROW_TABLE_H
 
+#include "flow_hash.h"
 #include "rows.h"
 
 struct row_table;
+
+/* Who a backend is in rows_member: the keyed hash of its name, the same in every snapshot. */
+uint64_t row_identity(const struct flow_key *key, const char *pool, const char *backend);
 
 /* One reference; the members are copied. NULL when memory is out. */
 struct row_table *row_table_build(const struct rows_member *members, size_t member_count,

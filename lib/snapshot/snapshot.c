@@ -133,15 +133,14 @@ find_before(const struct snapshot *previous, const struct config_pool *pool)
 static size_t
 list_members(const struct snapshot *s, uint32_t p, struct rows_member *members)
 {
+	const struct config_pool *pool = &s->config->pools[p];
 	const struct held_pool *held = &s->pools[p];
 	size_t count = 0;
 	for (uint32_t b = 0; b < held->acquired; b++) {
 		if (held->standings[b].weight == 0)
 			continue;
-		const char *name =
-			registry_backend_name(s->base->registry, held->backends[b].index);
 		members[count++] = (struct rows_member){
-			.identity = flow_name_hash(&s->base->key, name),
+			.identity = row_identity(&s->base->key, pool->name, pool->backends[b].name),
 			.index = held->backends[b].index,
 			.weight = held->standings[b].weight,
 		};

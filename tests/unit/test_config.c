@@ -244,6 +244,33 @@ read_example(size_t *length)
 	return text;
 }
 
+/* The line and column behind the last of `length` bytes of plain ASCII. */
+static void
+place_behind(const char *text, size_t length, unsigned *line, unsigned *column)
+{
+	*line = *column = 1;
+	for (size_t at = 0; at < length; at++) {
+		*column = text[at] == '\n' ? 1 : *column + 1;
+		*line += text[at] == '\n';
+	}
+}
+
+/* What is said of a beginning of the example: one line, of a place in it or just behind it. */
+static void
+assert_refused_with_place(const char *text, size_t cut, const char *said)
+{
+	unsigned line, column, end_line, end_column;
+	int used = 0;
+	place_behind(text, cut, &end_line, &end_column);
+	assert_int_equal(sscanf(said, "test.json:%u:%u: wanted JSON, got a syntax error: %n", &line,
+				 &column, &used),
+		2);
+	assert_true(used > 0);
+	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+	assert_true(line > 0 && column > 0);
+	assert_true(line < end_line || (line == end_line && column <= end_column));
+}
+
 /* Each piece in memory of just its size, so that a sanitizer sees a look behind the end. */
 static void
 test_truncated_at_every_byte(void **state)
@@ -259,11 +286,50 @@ test_truncated_at_every_byte(void **state)
 		assert_non_null(piece);
 		memcpy(piece, text, cut);
 		struct config *config = NULL;
-		assert_int_equal(parse(piece, cut, &config), cut < complete ? -EINVAL : 0);
+		char *said = NULL;
+		size_t said_length;
+		FILE *errors = open_memstream(&said, &said_length);
+		assert_non_null(errors);
+		int rc = config_parse(&config, "test.json", piece, cut, errors);
+		fclose(errors);
+		assert_int_equal(rc, cut < complete ? -EINVAL : 0);
+		if (rc < 0)
+			assert_refused_with_place(text, cut, said);
 		config_free(config);
+		free(said);
 		free(piece);
 	}
 	free(text);
+}
+
+/* A short file of very many values: they cost memory and time, so they are counted first. */
+static void
+test_values(void **state)
+{
+	(void)state;
+	for (size_t excess = 0; excess < 2; excess++) {
+		/* The array itself, and a comma before each of its elements but the first. */
+		size_t zeros = CONFIG_VALUES_MAX - 1 + excess, length = 2 * zeros + 1;
+		char *text = malloc(length);
+		assert_non_null(text);
+		for (size_t i = 0; i < length; i++)
+			text[i] = i % 2 ? '0' : ',';
+		text[0] = '[';
+		text[length - 1] = ']';
+		char *said = NULL, wanted[128];
+		size_t said_length;
+		FILE *errors = open_memstream(&said, &said_length);
+		assert_non_null(errors);
+		struct config *config = NULL;
+		assert_int_equal(config_parse(&config, "t", text, length, errors), -EINVAL);
+		fclose(errors);
+		snprintf(wanted, sizeof(wanted), "t:1:%zu: wanted at most %u values, got more\n",
+			length - 2, CONFIG_VALUES_MAX);
+		assert_string_equal(
+			said, excess ? wanted : "t:1:1: wanted an object, got an array\n");
+		free(said);
+		free(text);
+	}
 }
 
 /* Each byte turned into others: accepted or refused, but never a crash or a hang. */
@@ -565,6 +631,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_example_prints_as_itself),
 		cmocka_unit_test(test_truncated_at_every_byte),
 		cmocka_unit_test(test_every_byte_changed),
+		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_ten_thousand),
 		IN_A_PLACE(test_error_at_the_end_of_ten_thousand),
 		cmocka_unit_test(test_ten_thousand_vips),

@@ -97,10 +97,70 @@ test_pools(void **state)
 		"}",
 		"+ pool o: 1 backends\n"
 		"~ pool p: forward/mode l2 -> ipip, forward/source4 none -> 10.9.0.0/24, "
-		"health none -> given, rows 65536 -> 131072\n");
+		"health none -> tcp, rows 65536 -> 131072\n");
 	assert_plan("{" EDGE DATAPLANE "\"pools\":{\"p\":{\"backends\":[" A "," B "]},\"q\":{"
 		    "\"backends\":[" A "]}}," SERVICES "}",
 		BASE, "- pool q\n");
+}
+
+/* The one pool of BASE with these members beside its backends. */
+#define POOL_WITH(members)                                                                         \
+	"{" EDGE DATAPLANE "\"pools\":{\"p\":{" members ",\"backends\":[" A "," B "]}}," SERVICES  \
+	"}"
+#define HTTP(more) POOL_WITH("\"health\":{\"type\":\"http\",\"port\":80" more "}")
+
+static void
+test_health(void **state)
+{
+	(void)state;
+	assert_plan(BASE, HTTP(""), "~ pool p: health none -> http\n");
+	assert_plan(HTTP(""), BASE, "~ pool p: health http -> none\n");
+	assert_plan(HTTP(""), HTTP(",\"path\":\"/\",\"statuses\":[\"200-250\",\"251-299\"]"), "");
+	assert_plan(HTTP(""),
+		HTTP(",\"path\":\"/up\",\"host\":\"a.example\",\"statuses\":[204,301,302],\"via\":"
+		     "\"path\",\"interval_ms\":500,\"rise\":1"),
+		"~ pool p: health/via address -> path, health/path / -> /up, "
+		"health/host none -> a.example, "
+		"health/statuses [\"200-299\"] -> [204, \"301-302\"], "
+		"health/interval_ms 1000 -> 500, health/fast_interval_ms 1000 -> 500, "
+		"health/rise 2 -> 1\n");
+	/* Another type: what it does not have is gone, though the struct still has room for it. */
+	assert_plan(HTTP(""), POOL_WITH("\"health\":{\"type\":\"icmp\",\"fall\":5}"),
+		"~ pool p: health/type http -> icmp, health/port 80 -> none, health/path / -> "
+		"none, health/statuses [\"200-299\"] -> none, health/fall 3 -> 5\n");
+	assert_plan(POOL_WITH("\"health\":{\"type\":\"exec\",\"command\":[\"/bin/a\"]}"),
+		POOL_WITH("\"health\":{\"type\":\"exec\",\"command\":[\"/bin/a\",\"-v\"]}"),
+		"~ pool p: health/command [\"/bin/a\"] -> [\"/bin/a\", \"-v\"]\n");
+	assert_plan(POOL_WITH("\"health\":{\"type\":\"https\",\"port\":443}"),
+		POOL_WITH("\"health\":{\"type\":\"https\",\"port\":443,\"verify\":false}"),
+		"~ pool p: health/verify true -> false\n");
+}
+
+static void
+test_when_down(void **state)
+{
+	(void)state;
+	assert_plan(BASE, POOL_WITH("\"when_down\":{\"tcp\":{\"flows\":\"keep\"}}"), "");
+	assert_plan(BASE,
+		POOL_WITH("\"when_down\":{\"tcp\":{\"flows\":\"move\",\"move_after_ms\":500},"
+			  "\"udp\":{\"move_after_ms\":7}},\"min_healthy\":2,\"panic\":\"stop\","
+			  "\"slow_start_s\":30"),
+		"~ pool p: when_down/tcp/flows keep -> move, "
+		"when_down/tcp/move_after_ms none -> 500, "
+		"when_down/udp/move_after_ms 0 -> 7, min_healthy 1 -> 2, panic all -> stop, "
+		"slow_start_s 0 -> 30\n");
+}
+
+static void
+test_control(void **state)
+{
+	(void)state;
+	assert_plan(BASE,
+		"{" EDGE DATAPLANE POOLS "\"control\":{\"socket_mode\":\"0600\","
+		"\"socket_group\":\"adm\",\"state\":\"/srv/state\"}," SERVICES "}",
+		"! control /control/socket_mode: 0660 -> 0600 (needs a restart)\n"
+		"! control /control/socket_group: none -> adm (needs a restart)\n"
+		"! control /control/state: /var/lib/fairlead/e -> /srv/state (needs a restart)\n");
 }
 
 static void
@@ -155,7 +215,9 @@ test_restart(void **state)
 		"! dataplane /dataplane/punt/other_pps: 100000 -> 0 (needs a restart)\n"
 		"! dataplane /dataplane/hugepages: true -> false (needs a restart)\n"
 		"! dataplane /dataplane/memory_mb: 0 -> 64 (needs a restart)\n"
-		"! control /control/metrics: none -> 127.0.0.1:9464 (needs a restart)\n");
+		"! control /control/metrics: none -> 127.0.0.1:9464 (needs a restart)\n"
+		"! control /control/state: /var/lib/fairlead/e -> /var/lib/fairlead/f (needs a "
+		"restart)\n");
 	assert_plan(BASE,
 		"{" EDGE "\"dataplane\":{\"workers\":\"1\",\"ports\":[{\"name\":\"u\",\"device\":"
 		"\"d\"},{\"name\":\"v\",\"device\":\"e\"}]}," POOLS SERVICES "}",
@@ -227,6 +289,9 @@ main(void)
 		cmocka_unit_test(test_same_is_empty),
 		cmocka_unit_test(test_backends),
 		cmocka_unit_test(test_pools),
+		cmocka_unit_test(test_health),
+		cmocka_unit_test(test_when_down),
+		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_pool_of_service),
 		cmocka_unit_test(test_restart),
