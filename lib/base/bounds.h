@@ -53,4 +53,15 @@
 #define CONTROL_REQUEST_BYTES_MAX (64u << 10)
 #define CONTROL_CLIENTS_MAX	  32
 
+/* Health probes under way at once: about half of the ports that Linux gives out for connecting. */
+#define HEALTH_PROBES_MAX 16384
+/* Descriptors that probes leave to the rest of the process: ports, clients, files of a reload. */
+#define HEALTH_DESCRIPTORS_LEFT 256
+/* Programs of "exec" checks at once, on the one core that all of control has. */
+#define HEALTH_PROGRAMS_MAX 64
+/* What a program may write before it is taken for broken: reading it takes the loop's time. */
+#define HEALTH_OUTPUT_BYTES_MAX (1u << 20)
+/* Of an HTTP answer, that is searched for "body". */
+#define HEALTH_BODY_BYTES_MAX (64u << 10)
+
 #endif

@@ -22,7 +22,11 @@
  * thousands of checks never come at once; the phase of each stays.
  *
  * A check whose backend (by name), address and settings are the same after a reload goes on as if
- * nothing had happened.
+ * nothing had happened. With other settings its verdict stays until the new check decides by rise and
+ * fall, counted anew; at another address the first probe decides alone.
+ *
+ * A probe that cannot be made for want of something of ours (descriptors, memory, a free port, the
+ * permission) decides nothing: it shows as last failure, and the next one comes at its time.
  *
  * Control only, in its event loop. Sources: HTTP by libcurl's multi interface, DNS messages by ldns,
  * ICMP echo by RFC 792 and 4443.
@@ -80,12 +84,17 @@ struct health_target {
  * How a probe with "via": "path" gets onto the path (HEALTH_VIA_PATH): the way is the caller's, who
  * has snapshots and ports.
  *
+ * `family` says of which family the VIP is, AF_INET or AF_INET6: the socket is made of it. A tunnel
+ * need not be of the family of what it carries.
  * `prepare` gets a socket that is not yet connected (TCP or UDP; raw for ICMP), binds it, marks it,
  * and writes where it is to be connected, or to send, instead of the backend: a VIP. 0 and a
- * `*cookie` that is not 0; or a negative errno and the sentence in `err`: the probe is bad with that reason.
- * `forget` gives the cookie back when the probe has ended.
+ * `*cookie` that is not 0; or a negative errno and the sentence in `err`: the probe is bad with that
+ * reason.
+ * `forget` gives the cookie back when the probe has ended; its socket is closed by then.
  */
 struct health_path {
+	/* NULL: that of the backend. */
+	int (*family)(void *context, const struct health_target *target);
 	int (*prepare)(void *context, const struct health_target *target, int fd, int protocol,
 		struct sockaddr_storage *destination, uint32_t *cookie, struct error *err);
 	void (*forget)(void *context, uint32_t cookie);
@@ -95,15 +104,18 @@ struct health_path {
 struct health_options {
 	struct event_base *loop;
 	struct health_path path; /* prepare NULL: such probes are bad, "no path" */
-	/* A verdict has changed. Called from the loop, never from within a function of this header. */
+	const char *ca_file; /* whom https trusts, kept by the caller; NULL: whom the system does */
+	/* A verdict has changed. Called from the loop, never from within a function of this header; it
+	 * may ask for reports and verdicts, and neither configure nor destroy. */
 	void (*on_change)(void *context, const char *pool, const char *backend,
 		enum health_verdict before, enum health_verdict now, const char *reason);
 	void *context;
 };
 
-/* 0; -ENOMEM, or what opening the sockets for ICMP said (only when a check needs them, later). */
+/* 0 or -ENOMEM. What the types of probes need is opened when the first of them does. */
 int health_create(struct health **health, const struct health_options *options, struct error *err);
-/* Ends every probe, kills every program. NULL is allowed. */
+/* Ends every probe, kills every program: no process is left but one that the kernel holds up, for
+ * which it waits a second at most. NULL is allowed. */
 void health_destroy(struct health *health);
 
 /*
