@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "control_socket.h"
+#include "fleet.h"
 #include "log.h"
 #include "metrics.h"
 #include "reload.h"
@@ -200,6 +201,8 @@ control_open(struct daemon *daemon, struct error *err)
 	signal(SIGPIPE, SIG_IGN);
 	int rc = arm(daemon, err);
 	if (rc == 0)
+		rc = fleet_start(daemon->fleet, c->loop, err);
+	if (rc == 0)
 		rc = control_socket_open(&c->socket, c->loop, config->control_socket, SOCKET_MODE,
 			commands_handle, daemon, err);
 	if (rc == 0 && config->control_metrics)
@@ -221,6 +224,7 @@ control_close(struct daemon *daemon)
 		return;
 	metrics_close(c->metrics);
 	control_socket_close(c->socket);
+	fleet_stop(daemon->fleet);
 	struct event *events[] = {c->terminate, c->interrupt, c->hangup, c->go, c->netlink, c->tick,
 		c->sweep, c->reclaim, c->announce};
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)

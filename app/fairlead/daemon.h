@@ -16,6 +16,7 @@
 #include "sweep.h"
 
 struct control;
+struct fleet;
 
 struct daemon {
 	const char *config_file; /* absolute */
@@ -31,6 +32,7 @@ struct daemon {
 	struct nexthop_table *nexthops;
 	struct snapshot_base base;
 	struct publish publish;
+	struct fleet *fleet;
 	struct stats *stats;
 	struct sweep sweep;
 	struct announcer announcer;

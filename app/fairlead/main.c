@@ -10,6 +10,7 @@
 
 #include "arena.h"
 #include "control.h"
+#include "fleet.h"
 #include "log.h"
 #include "reload.h"
 
@@ -212,11 +213,15 @@ climb(struct daemon *d, struct config *config, uint64_t read_ms, struct error *e
 	}
 	fill_base(d);
 	d->announcer.dp = &d->dp;
-	rc = publish_init(&d->publish, d->dp.worker_count);
+	rc = fleet_create(&d->fleet, d, err);
+	if (rc == 0 && publish_init(&d->publish, d->dp.worker_count) < 0)
+		rc = error_set(err, -ENOMEM, "not enough memory");
 	if (rc < 0) {
 		config_free(config);
-		return error_set(err, rc, "not enough memory");
+		return rc;
 	}
+	d->base.standings = fleet_standings;
+	d->base.standings_context = d->fleet;
 	rc = reload_first(d, config, read_ms, err);
 	if (rc == 0 &&
 		sweep_init(&d->sweep, flow_file_table(d->flow_file), d->registry, d->stats) < 0)
@@ -232,6 +237,7 @@ descend(struct daemon *d)
 {
 	dataplane_stop(&d->dp);
 	control_close(d);
+	fleet_destroy(d->fleet);
 	sweep_fini(&d->sweep);
 	announcer_fini(&d->announcer);
 	publish_fini(&d->publish);

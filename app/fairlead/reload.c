@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fleet.h"
 #include "log.h"
 
 static int
@@ -24,6 +25,7 @@ put_in_force(struct daemon *d, struct config *config, struct mono began, struct 
 	/* What was in force before is retired, but nothing is freed until the loop turns. */
 	announcer_add(&d->announcer, snapshot_tables(snapshot, 0),
 		before ? snapshot_tables(before, 0) : NULL);
+	fleet_configured(d->fleet);
 	d->loaded = mono_now();
 	d->load_ms = mono_ms_between(began, d->loaded);
 	log_notice("configuration %lu in force after %lu ms: %u services, %u pools (%u row tables "
