@@ -324,9 +324,13 @@ end(void)
 		REQUIRE(w->in == w->out);
 		fragment_buffer_destroy(w->buffer, NULL);
 	}
-	/* No note is left for the next input. */
-	set_time(TICKS_MAX * (uint64_t)FLOW_TICK_US);
-	lab.note_left = false;
+	/* For the next input: cheaper than to look at every place. */
+	if (lab.note_left) {
+		fragment_notes_destroy(lab.notes);
+		lab.notes = fragment_notes_create(ARENA_ANY_NODE);
+		REQUIRE(lab.notes != NULL);
+		lab.note_left = false;
+	}
 }
 
 static void
