@@ -38,12 +38,14 @@ send_staged(struct worker *w, uint8_t port)
 	out->count = 0;
 }
 
-/* A packet that goes in fragments, which are sent at once: it is rare. */
+/* A packet that goes in fragments: after those that are staged, so that a port's order holds, and at
+ * once, since it is rare. */
 static void
 send_in_fragments(struct worker *w, const struct tables *tables, uint32_t place)
 {
 	struct burst *b = &w->burst;
 	struct rte_mbuf *pieces[SPLIT_PIECES_MAX];
+	send_staged(w, b->out_port[place]);
 	unsigned count = pipeline_split(&w->pipeline, tables, b, place, pieces);
 	uint16_t sent = rte_eth_tx_burst(
 		w->orders->dpdk_ports[b->out_port[place]], w->id, pieces, (uint16_t)count);

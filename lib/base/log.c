@@ -36,7 +36,7 @@ log_set_verbose(void)
 	verbose = true;
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 put_line(enum log_level level, const char *format, va_list args)
 {
 	bool journal = getenv("JOURNAL_STREAM") != NULL;

@@ -33,10 +33,11 @@ answer_echo(struct answer_meter *meter, const struct tables *tables, struct rte_
 	const struct packet *pk, struct mono now)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-	if (!token_bucket_take(&meter->echo, tables->icmp_echo_pps, now))
-		return EXIT_DROP_ICMP_METERED;
+	/* First: damaged ones get no answer, and cost those who are right none. */
 	if (!icmp_checksum_is_right(frame, pk))
 		return EXIT_DROP_ICMP_CHECKSUM;
+	if (!token_bucket_take(&meter->echo, tables->icmp_echo_pps, now))
+		return EXIT_DROP_ICMP_METERED;
 	icmp_make_reply(frame, pk);
 	return EXIT_ANSWERED_ECHO;
 }

@@ -14,8 +14,8 @@
 #define MTU		1500
 #define MTU_JUMBO	9000
 #define JUMBO_FROM	8900
-#define EVERY_BYTE_FROM 64 /* of frames longer than this, */
-#define COARSE		61 /* only every so many bytes are cut at */
+#define EVERY_BYTE_FROM 64 /* of frames longer than COARSE_FROM, from here on */
+#define CUTS_COARSE	32 /* only so many places are cut at */
 #define COARSE_FROM	2000
 
 static const char *capture_path;
@@ -174,7 +174,7 @@ static void
 check_segments(struct edge *e, uint32_t number, const struct output *wanted)
 {
 	const struct edge_frame *frame = &capture.frames[number];
-	uint32_t step = frame->length > COARSE_FROM ? COARSE : 1;
+	uint32_t step = frame->length > COARSE_FROM ? frame->length / CUTS_COARSE : 1;
 	for (uint32_t at = 0; at <= frame->length; at += at < EVERY_BYTE_FROM ? 1 : step)
 		check(e, cut_at(frame, at), wanted, "in two segments", number);
 	if (frame->length > 0 && frame->length <= SEGMENTS_MAX)

@@ -113,6 +113,17 @@ def p49_echo_flood():
 
 
 @case
+def p49_damaged_pings_cost_no_answers():
+    """They are dropped by their own name before the rate is asked."""
+    settings = config()
+    settings["icmp"] = {"echo_pps": 1}
+    damaged = [changed(ping, 36, 0xde, 0xad) for ping in pings(50)]
+    right = pings(1)
+    return Case(damaged + right, {"answered_echo": 1, "drop_icmp_checksum": 50},
+                [reply_to(p) for p in right], config=settings)
+
+
+@case
 def p49_error_flood():
     """Of what would be answered by errors: one a second together, however it comes."""
     settings = config()

@@ -55,6 +55,20 @@ def p53_too_big_without_df():
 
 
 @case
+def p53_order_of_a_port():
+    """Fragments go between those that came before and after their packet, in the same burst too."""
+    def numbered(n):
+        return udp4(sport=41000 + n, payload=b"s" * 20, id=n)
+
+    big = udp4(sport=41005, payload=b"b" * 1472, id=5)
+    send = [numbered(n) for n in range(5)] + [big] + [numbered(n) for n in range(6, 10)]
+    return Case(send, {"sent": 9, "sent_in_fragments": 1},
+                [f for p in send for f in (in_pieces(p) if p is big else
+                                           [to_backend(wrapped(forwarded(p)))])],
+                config=through_ipip())
+
+
+@case
 def p53_options_in_fragments():
     """All of them in the first fragment; in the rest those that say so (RFC 791, 3.1)."""
     record_route, stream_id = b"\x07\x07\x04\0\0\0\0", b"\x88\x04\x12\x34"
