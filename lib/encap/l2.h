@@ -16,9 +16,10 @@ l2_length(uint64_t slot)
 	return l2_slot_vlan(slot) ? 18 : 14;
 }
 
-/* Writes l2_length(slot) bytes that end at `l3`; returns their start. `ethertype` in host order. */
+/* Writes l2_length(slot) bytes that end at `l3`; returns their start. `src` is the l2_mac_word() of
+ * the port; `ethertype` in host order. */
 static inline uint8_t *
-l2_write(uint8_t *l3, uint64_t slot, const struct mac_addr *src, uint16_t ethertype)
+l2_write(uint8_t *l3, uint64_t slot, uint64_t src, uint16_t ethertype)
 {
 	uint16_t vlan = l2_slot_vlan(slot);
 	be16 type = wire_u16(ethertype);
@@ -30,11 +31,12 @@ l2_write(uint8_t *l3, uint64_t slot, const struct mac_addr *src, uint16_t ethert
 		type = wire_u16(ETHERTYPE_DOT1Q);
 		end -= 4;
 	}
-	struct wire_ether *ether = (struct wire_ether *)(void *)(end - sizeof(*ether));
-	ether->dst = l2_slot_mac(slot);
-	ether->src = *src;
-	ether->type = type;
-	return (uint8_t *)ether;
+	/* Two stores: the slot's word, whose upper bytes the second one writes over. */
+	uint8_t *start = end - sizeof(struct wire_ether);
+	uint64_t source_and_type = src | (uint64_t)type << 48;
+	memcpy(start, &slot, sizeof(slot));
+	memcpy(start + sizeof(struct mac_addr), &source_and_type, sizeof(source_and_type));
+	return start;
 }
 
 /* IPv4: TTL less 1 and the checksum with it (RFC 1624); IPv6: hop limit less 1. TTL is above 1. */
@@ -42,11 +44,14 @@ static inline void
 l2_decrement_ttl(uint8_t *l3, uint8_t family)
 {
 	if (family == 4) {
-		struct wire_ipv4 *ip = (struct wire_ipv4 *)(void *)l3;
-		/* The TTL is the high byte of its word on the wire: the sum loses 0x0100 there. */
-		uint32_t sum = (uint32_t)ip->checksum + wire_u16(0x0100);
-		ip->ttl--;
-		ip->checksum = (be16)(sum + (sum >= 0xffff));
+		/* | TTL 8 | protocol 8 | checksum 16 |, read and written as one word. The TTL is the
+		 * high byte of its 16 bits on the wire: the sum loses 0x0100 there. */
+		uint8_t *at = l3 + offsetof(struct wire_ipv4, ttl);
+		uint32_t word;
+		memcpy(&word, at, sizeof(word));
+		uint32_t sum = (word >> 16) + wire_u16(0x0100);
+		word = ((word - 1) & UINT16_MAX) | (sum + (sum >= UINT16_MAX)) << 16;
+		memcpy(at, &word, sizeof(word));
 	} else {
 		((struct wire_ipv6 *)(void *)l3)->hop_limit--;
 	}

@@ -24,12 +24,19 @@ typedef _Atomic uint64_t l2_slot; // control: rw; workers: ro
 
 #define L2_SLOT_UNRESOLVED ((uint64_t)PORTS_MAX << 48)
 
+/* A MAC address as it lies in a slot; the upper bits are 0. */
 static inline uint64_t
-l2_slot_pack(const struct mac_addr *mac, uint8_t port, uint16_t vlan)
+l2_mac_word(const struct mac_addr *mac)
 {
 	uint64_t word = 0;
 	memcpy(&word, mac->bytes, sizeof(mac->bytes));
-	return word | (uint64_t)(port & 0xf) << 48 | (uint64_t)(vlan & 0xfff) << 52;
+	return word;
+}
+
+static inline uint64_t
+l2_slot_pack(const struct mac_addr *mac, uint8_t port, uint16_t vlan)
+{
+	return l2_mac_word(mac) | (uint64_t)(port & 0xf) << 48 | (uint64_t)(vlan & 0xfff) << 52;
 }
 
 static inline uint8_t

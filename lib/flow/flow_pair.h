@@ -30,11 +30,8 @@ place_of(struct pair pair, unsigned i)
 static inline bool
 is_over(const struct flow_table *table, uint64_t word, uint16_t now)
 {
-	unsigned state = word >> 2 & 7;
-	if (state == FLOW_EMPTY || state >= FLOW_STATES)
-		return true;
-	return flow_age((uint16_t)(word >> 5 & (FLOW_TICKS - 1)), now) >
-	       table->timeouts.ticks[state];
+	uint16_t tick = (uint16_t)(word >> 5 & (FLOW_TICKS - 1));
+	return flow_skewed_age(tick, now) > table->limits[word >> 2 & 7];
 }
 
 #endif

@@ -60,6 +60,11 @@ flow_table_attach(struct flow_table *table, void *memory, size_t capacity,
 	table->buckets = memory;
 	table->bucket_mask = (uint32_t)(flow_table_entries(capacity) / FLOW_BUCKET_ENTRIES - 1);
 	table->timeouts = *timeouts;
+	for (int state = 0; state < 8; state++)
+		table->limits[state] =
+			state == FLOW_EMPTY || state >= FLOW_STATES
+				? -1
+				: (int16_t)(timeouts->ticks[state] + FLOW_SKEW_TICKS);
 	enum flow_isa isa = FLOW_ISAS - 1;
 	while (!flow_isa_available(isa))
 		isa--;

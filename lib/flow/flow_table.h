@@ -92,6 +92,9 @@ struct flow_table {
 	struct flow_bucket *buckets;
 	uint32_t bucket_mask;
 	struct flow_timeouts timeouts;
+	/* By the 3 bits of a state: the greatest flow_skewed_age() of a live entry; -1 where there is
+	 * none, as of what is empty or of a state that does not exist. */
+	int16_t limits[8];
 	/* flow_lookup_burst, for what this CPU has. */
 	void (*lookup_burst)(const struct flow_table *table, const uint64_t *hashes, unsigned count,
 		uint16_t now, struct flow_hit *hits);
@@ -132,12 +135,19 @@ flow_tick(struct mono now)
 	return (uint16_t)(now.us / FLOW_TICK_US & (FLOW_TICKS - 1));
 }
 
-/* Ticks since the entry was refreshed. Threads read the clock at different moments, so one may meet
- * a tick that is still to come for itself: that is age 0 and not nearly a whole round. */
+/* Threads read the clock at different moments, so one may meet a tick that is still to come for
+ * itself. So ages are counted from FLOW_SKEW_TICKS before, or they would be nearly a whole round. */
+static inline uint16_t
+flow_skewed_age(uint16_t tick, uint16_t now)
+{
+	return (uint16_t)((unsigned)now - tick + FLOW_SKEW_TICKS) & (FLOW_TICKS - 1);
+}
+
+/* Ticks since the entry was refreshed. */
 static inline uint16_t
 flow_age(uint16_t tick, uint16_t now)
 {
-	unsigned age = ((unsigned)now - tick + FLOW_SKEW_TICKS) & (FLOW_TICKS - 1);
+	uint16_t age = flow_skewed_age(tick, now);
 	return (uint16_t)(age < FLOW_SKEW_TICKS ? 0 : age - FLOW_SKEW_TICKS);
 }
 

@@ -1,29 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The straight line through this file is an untagged frame with an IPv4 header of 20 bytes and TCP
- * or UDP behind it; what is rarer stands in functions of its own. No length is believed before it
- * is held against what there is, and lengths are added in 32 bits, where no sum of them overflows.
+ * The straight line is in parse_inline.h; what is rarer stands in functions of its own here. No length
+ * is believed before it is held against what there is, and lengths are added in 32 bits, where no sum
+ * of them overflows.
  */
 #include "parse.h"
 
-#include <netinet/in.h>
-
 #include "bounds.h"
-#include "checksum.h"
-#include "wire.h"
+#include "parse_inline.h"
 
-#define LIKELY(x)   __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define NOINLINE    __attribute__((noinline))
+#define NOINLINE __attribute__((noinline))
 
 #define VLAN_TAGS_MAX	    2
-#define IPV4_PLAIN	    0x45 /* version 4, five words: no options */
 #define IPV4_OPTION_END	    0
 #define IPV4_OPTION_NOP	    1
 #define IPV4_OPTION_LSRR    131
 #define IPV4_OPTION_SSRR    137
 #define FRAGMENT_UNIT	    8
-#define TCP_OFFSET_SHIFT    4
 #define AH_BYTES_MIN	    12
 #define EXTENSION_BYTES_MAX (256 * 8)
 
@@ -41,64 +34,12 @@ struct extension {
 	uint8_t segments_left; /* routing header only */
 } WIRE_STRUCT;
 
-/* Bytes up to `need` are about to be read, of a layer that ends at `end`. */
-static inline enum parse_result
-reach(uint32_t need, uint32_t available, uint32_t end, enum parse_result drop)
-{
-	if (LIKELY(need <= available && need <= end))
-		return PARSE_OK;
-	return need > end ? drop : PARSE_NOT_CONTIGUOUS;
-}
-
 /* --- link and network header ---------------------------------------------------------------- */
 
 static inline bool
 is_tag(be16 type)
 {
 	return type == wire_u16(ETHERTYPE_DOT1Q) || type == wire_u16(ETHERTYPE_QINQ);
-}
-
-/* The five words of a header without options, not folded. */
-static inline uint64_t
-ipv4_plain_sum(const struct wire_ipv4 *ip)
-{
-	uint64_t first, second;
-	memcpy(&first, ip, sizeof(first));
-	memcpy(&second, (const uint8_t *)ip + 8, sizeof(second));
-	return (first & UINT32_MAX) + (first >> 32) + (second & UINT32_MAX) + (second >> 32) +
-	       ip->dst;
-}
-
-/* All but the first look at an IPv4 header, of `header_length` bytes that are within reach. Inlined
- * once for the usual 20, with no loop left in it, and once for longer ones. The sum of a right
- * header, checksum included, is a multiple of 0xffff: the division by a constant is one
- * multiplication. The sum cannot be 0, since the version is not. */
-static inline enum parse_result
-judge_ipv4(const uint8_t *frame, uint32_t offset, uint32_t header_length, uint32_t frame_length,
-	bool checksum_is_right, struct packet *pk)
-{
-	const struct wire_ipv4 *ip = (const void *)(frame + offset);
-	uint32_t total = wire_u16(ip->total_length);
-	if (UNLIKELY(total < header_length || offset + total > frame_length))
-		return PARSE_DROP_IPV4_TOTAL_LENGTH;
-	if (!checksum_is_right) {
-		uint64_t sum = ipv4_plain_sum(ip);
-		if (header_length > sizeof(*ip))
-			sum += checksum_sum(ip + 1, header_length - sizeof(*ip));
-		if (UNLIKELY(sum % 0xffff != 0))
-			return PARSE_DROP_IPV4_CHECKSUM;
-	}
-
-	pk->src = addr_from_v4(ip->src);
-	pk->dst = addr_from_v4(ip->dst);
-	pk->l3_offset = (uint16_t)offset;
-	pk->l3_length = (uint16_t)total;
-	pk->family = 4;
-	pk->ttl = ip->ttl;
-	pk->tos = ip->tos;
-	pk->next_proto = ip->proto;
-	pk->l4_offset = (uint16_t)(offset + header_length);
-	return PARSE_OK;
 }
 
 /* The first byte is not 0x45: wrong, or there are options. */
@@ -138,35 +79,13 @@ static inline enum parse_result
 parse_ipv6(const uint8_t *frame, uint32_t offset, uint32_t available, uint32_t frame_length,
 	struct packet *pk)
 {
-	const struct wire_ipv6 *ip = (const void *)(frame + offset);
-	uint32_t header_end = offset + (uint32_t)sizeof(*ip);
-	enum parse_result result =
-		reach(header_end, available, frame_length, PARSE_DROP_IPV6_TRUNCATED);
+	enum parse_result result = reach(offset + (uint32_t)sizeof(struct wire_ipv6), available,
+		frame_length, PARSE_DROP_IPV6_TRUNCATED);
 	if (UNLIKELY(result != PARSE_OK))
 		return result;
-	uint32_t first = wire_u32(ip->version_class_label);
-	if (UNLIKELY(first >> 28 != 6))
+	if (UNLIKELY(frame[offset] >> 4 != 6))
 		return PARSE_DROP_IPV6_VERSION;
-	uint32_t payload = wire_u16(ip->payload_length);
-	/* No link here carries 65496 bytes of payload or more, and so l3_length has 16 bits. A
-	 * jumbo payload option (RFC 2675) takes a hop-by-hop header, which "no payload" cannot
-	 * hold. */
-	if (UNLIKELY(header_end + payload > frame_length || payload > UINT16_MAX - sizeof(*ip) ||
-		     (payload == 0 && ip->next_header == IPPROTO_HOPOPTS)))
-		return PARSE_DROP_IPV6_PAYLOAD_LENGTH;
-
-	pk->src = addr_from_v6(ip->src);
-	pk->dst = addr_from_v6(ip->dst);
-	if (UNLIKELY(addr_is_v4(&pk->src) || addr_is_v4(&pk->dst)))
-		return PARSE_DROP_IPV6_MAPPED;
-	pk->l3_offset = (uint16_t)offset;
-	pk->l3_length = (uint16_t)(sizeof(*ip) + payload);
-	pk->family = 6;
-	pk->ttl = ip->hop_limit;
-	pk->tos = (uint8_t)(first >> 20);
-	pk->next_proto = ip->next_header;
-	pk->l4_offset = (uint16_t)header_end;
-	return PARSE_OK;
+	return judge_ipv6(frame, offset, frame_length, pk);
 }
 
 static inline enum parse_result
@@ -271,12 +190,6 @@ note_fragment(const struct fragment *fragment, struct packet *pk)
 	return PARSE_OK;
 }
 
-static inline bool
-ipv4_is_fragment(const struct wire_ipv4 *ip)
-{
-	return ip->fragment & wire_u16(IPV4_MF | IPV4_OFFSET_MASK);
-}
-
 static enum parse_result
 parse_ipv4_fragment(const struct wire_ipv4 *ip, struct packet *pk)
 {
@@ -314,13 +227,6 @@ parse_ipv6_fragment(const uint8_t *frame, uint32_t offset, uint32_t end, struct 
 	if (fragment.offset == 0 && !fragment.more)
 		return PARSE_OK; /* atomic */
 	return note_fragment(&fragment, pk);
-}
-
-static inline bool
-is_extension(uint8_t proto)
-{
-	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
-	       proto == IPPROTO_AH || proto == IPPROTO_DSTOPTS;
 }
 
 /* The length of one extension header of type `proto`, or 0 if it cannot be. */
@@ -392,49 +298,6 @@ parse_ipv6_chain(const uint8_t *frame, uint32_t available, uint32_t end, struct 
 
 /* --- transport ------------------------------------------------------------------------------ */
 
-static inline enum parse_result
-note_ports(be16 sport, be16 dport, struct packet *pk)
-{
-	pk->sport = wire_u16(sport);
-	pk->dport = wire_u16(dport);
-	return LIKELY(sport != 0 && dport != 0) ? PARSE_OK : PARSE_DROP_PORT_ZERO;
-}
-
-static inline enum parse_result
-parse_tcp(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
-{
-	const struct wire_tcp *tcp = (const void *)(frame + pk->l4_offset);
-	enum parse_result result = reach(
-		pk->l4_offset + (uint32_t)sizeof(*tcp), available, end, PARSE_DROP_L4_TRUNCATED);
-	if (UNLIKELY(result != PARSE_OK))
-		return result;
-	uint32_t length = (uint32_t)(tcp->offset >> TCP_OFFSET_SHIFT) * 4;
-	if (UNLIKELY(length < sizeof(*tcp)))
-		return PARSE_DROP_TCP_HEADER_LENGTH;
-	if (UNLIKELY(pk->l4_offset + length > end))
-		return pk->fragment == FRAGMENT_FIRST ? PARSE_DROP_L4_TRUNCATED
-						      : PARSE_DROP_TCP_HEADER_LENGTH;
-	pk->tcp_flags = tcp->flags;
-	return note_ports(tcp->sport, tcp->dport, pk);
-}
-
-static inline enum parse_result
-parse_udp(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
-{
-	const struct wire_udp *udp = (const void *)(frame + pk->l4_offset);
-	enum parse_result result = reach(
-		pk->l4_offset + (uint32_t)sizeof(*udp), available, end, PARSE_DROP_L4_TRUNCATED);
-	if (UNLIKELY(result != PARSE_OK))
-		return result;
-	uint32_t length = wire_u16(udp->length);
-	if (UNLIKELY(length < sizeof(*udp)))
-		return PARSE_DROP_UDP_LENGTH;
-	/* A first fragment holds less than the length says. */
-	if (UNLIKELY(pk->l4_offset + length > end && pk->fragment == FRAGMENT_NONE))
-		return PARSE_DROP_UDP_LENGTH;
-	return note_ports(udp->sport, udp->dport, pk);
-}
-
 static enum parse_result
 parse_icmp(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
 {
@@ -487,22 +350,8 @@ parse_l4(const uint8_t *frame, uint32_t available, uint32_t frame_length, struct
 		return PARSE_DROP_L4_TRUNCATED;
 	if (UNLIKELY(pk->l4_offset > available))
 		return PARSE_NOT_CONTIGUOUS;
-	pk->proto = pk->next_proto;
-	pk->sport = pk->dport = 0;
-	pk->tcp_flags = 0;
-	pk->fragment = FRAGMENT_NONE;
-	pk->icmp_type = pk->icmp_code = 0;
-	pk->fragment_offset = 0;
-	pk->fragment_id = 0;
-
-	bool unusual;
-	if (LIKELY(pk->family == 4)) {
-		const struct wire_ipv4 *ip = (const void *)(frame + pk->l3_offset);
-		unusual = pk->l4_offset - pk->l3_offset != sizeof(*ip) || ipv4_is_fragment(ip);
-	} else {
-		unusual = is_extension(pk->next_proto);
-	}
-	if (UNLIKELY(unusual))
+	begin_l4(pk);
+	if (UNLIKELY(l4_is_unusual(frame, pk)))
 		return parse_l4_unusual(frame, available, end, pk);
 	return parse_upper(frame, available, end, pk);
 }

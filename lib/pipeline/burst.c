@@ -6,7 +6,7 @@
 #include "buffer.h"
 #include "choose.h"
 #include "icmp.h"
-#include "parse.h"
+#include "parse_inline.h"
 #include "vlan.h"
 #include "wrap.h"
 
@@ -81,9 +81,8 @@ take_in(struct pipeline *p, const struct tables *t, uint8_t port, uint64_t own, 
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 	struct packet *pk = &b->packets[i];
 	b->frames[i] = frame;
-	enum parse_result result = buffer_ipv4_checksum_is_right(m)
-					   ? parse_l3_checked(frame, m->data_len, m->pkt_len, pk)
-					   : parse_l3(frame, m->data_len, m->pkt_len, pk);
+	enum parse_result result =
+		parse_l3_inline(frame, m->data_len, buffer_ipv4_checksum_is_right(m), pk);
 	if (__builtin_expect(result != PARSE_OK && result != PARSE_PUNT_NOT_IP, 0))
 		return exit_of_parse(result);
 	if (__builtin_expect(!for_this_station(frame, own), 0))
@@ -99,9 +98,7 @@ take_in(struct pipeline *p, const struct tables *t, uint8_t port, uint64_t own, 
 static void
 stage_net(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b)
 {
-	uint64_t own = 0;
-	memcpy(&own, t->ports[port].mac.bytes, sizeof(t->ports[port].mac));
-	own <<= 16;
+	uint64_t own = tables_station(&t->ports[port]) << 16;
 	begin(b);
 	for (uint32_t i = 0; i < b->count; i++)
 		__builtin_prefetch(rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *));
@@ -239,7 +236,7 @@ find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct bu
 	}
 	if (__builtin_expect(b->frames[i][0] & 1, 0))
 		return EXIT_DROP_VIP_MULTICAST;
-	enum parse_result result = parse_l4(b->frames[i], m->data_len, m->pkt_len, pk);
+	enum parse_result result = parse_l4_inline(b->frames[i], m->data_len, pk);
 	if (__builtin_expect(result != PARSE_OK, 0))
 		return exit_of_parse(result);
 	uint16_t service = pk->dport != 0
@@ -387,8 +384,8 @@ send_packet(struct pipeline *p, const struct tables *t, struct burst *b, uint32_
 		return too_big(p, t, b, i, port);
 	uint8_t *l3 = b->frames[i] + pk->l3_offset;
 	l2_decrement_ttl(l3, pk->family);
-	wrap_packet(b->mbufs[i], l3, pk->l3_length, pk->family, pk->tos, backend, slot, &out->mac,
-		flow_hash_bucket(b->hash[i]));
+	wrap_packet(b->mbufs[i], l3, pk->l3_length, pk->family, pk->tos, backend, slot,
+		tables_station(out), flow_hash_bucket(b->hash[i]));
 	b->out_port[i] = port;
 	return EXIT_SENT;
 }

@@ -45,7 +45,7 @@ split_packet(struct rte_mbuf *m, const struct packet *pk, const struct tables_ba
 		ip->checksum = 0;
 		ip->checksum = checksum_fold(checksum_sum(ip, (ip->version_ihl & 0xfu) * 4));
 		wrap_packet(pieces[i], l3, (uint16_t)pieces[i]->pkt_len, pk->family, pk->tos,
-			backend, slot, &port->mac, entropy);
+			backend, slot, tables_station(port), entropy);
 	}
 	return count;
 }

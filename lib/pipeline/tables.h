@@ -64,6 +64,18 @@ struct tables_port {
 	uint64_t vlans[64];	 /* one bit a VLAN that is served; only frames with a tag ask */
 };
 
+static_assert(offsetof(struct tables_port, mac) == 0 && sizeof(struct tables_port) >= 8,
+	"tables_station() reads a word");
+
+/* The l2_mac_word() of a port, by one load. */
+static inline uint64_t
+tables_station(const struct tables_port *port)
+{
+	uint64_t word;
+	memcpy(&word, port, sizeof(word));
+	return word & UINT64_C(0xffffffffffff);
+}
+
 struct tables {
 	struct service_table services;
 	const struct tables_service *service; /* by service number */

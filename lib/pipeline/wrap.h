@@ -18,19 +18,25 @@
  */
 static inline void
 wrap_packet(struct rte_mbuf *m, uint8_t *l3, uint16_t l3_length, uint8_t family, uint8_t tos,
-	const struct tables_backend *backend, uint64_t slot, const struct mac_addr *src,
-	uint32_t entropy)
+	const struct tables_backend *backend, uint64_t slot, uint64_t src, uint32_t entropy)
 {
-	struct encap_packet packet = {
-		.inner = l3,
-		.l3_length = l3_length,
-		.inner_family = family,
-		.tos = tos,
-		.entropy = entropy,
-	};
-	backend->encap->wrap(&packet, &backend->target);
+	/* What adds nothing (mode l2) has nothing to write either. */
+	uint8_t *outer = l3;
+	uint8_t outer_family = family;
+	if (backend->target.header_length > 0) {
+		struct encap_packet packet = {
+			.inner = l3,
+			.l3_length = l3_length,
+			.inner_family = family,
+			.tos = tos,
+			.entropy = entropy,
+		};
+		backend->encap->wrap(&packet, &backend->target);
+		outer = packet.outer;
+		outer_family = backend->target.family;
+	}
 	uint8_t *start =
-		l2_write(packet.outer, slot, src, encap_ethertype(&packet, &backend->target));
+		l2_write(outer, slot, src, outer_family == 4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6);
 	m->data_off = (uint16_t)(start - (uint8_t *)m->buf_addr);
 	m->data_len = (uint16_t)(l3 + l3_length - start);
 	m->pkt_len = m->data_len;

@@ -26,6 +26,7 @@ struct edge {
 	struct tables_service services[EDGE_SERVICES];
 	struct tables_pool pool;
 	struct tables_backend backends[EDGE_BACKENDS + 1];
+	uint32_t accepts[EDGE_BACKENDS + 1];
 	l2_slot slots[EDGE_BACKENDS + 1];
 	uint16_t rows[EDGE_ROWS];
 	struct flow_table flows;
@@ -77,6 +78,8 @@ edge_set_backend(struct edge *e, uint16_t i, bool is_there)
 		.slot = i,
 		.generation = (uint8_t)((generation + is_there) % FLOW_GENERATIONS),
 	};
+	e->accepts[i] =
+		is_there ? tables_accepting(b->generation, TABLES_KEEPS_TCP | TABLES_KEEPS_UDP) : 0;
 	uint16_t there[EDGE_BACKENDS] = {0};
 	unsigned count = 0;
 	for (uint16_t n = 1; n <= EDGE_BACKENDS; n++)
@@ -89,7 +92,7 @@ edge_set_backend(struct edge *e, uint16_t i, bool is_there)
 static inline struct edge *
 edge_create(void)
 {
-	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900}};
+	static const struct flow_timeouts timeouts = {.ticks = {0, 15, 1860, 30, 75, 900, 900}};
 	static const uint8_t key[16] = "0123456789abcdef";
 	struct arena *arena = arena_create(ARENA_ANY_NODE);
 	REQUIRE(arena != NULL);
@@ -110,6 +113,7 @@ edge_create(void)
 	t->service_limit = EDGE_SERVICES;
 	t->pools = &e->pool;
 	t->backends = e->backends;
+	t->accepts = e->accepts;
 	t->backend_limit = EDGE_BACKENDS + 1;
 	t->slots = e->slots;
 	t->port_count = 1;

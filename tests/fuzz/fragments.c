@@ -289,10 +289,9 @@ release(struct worker *w)
 	b->resumed = NULL;
 	unsigned late = fragment_take_expired(w->buffer, w->pipeline.now, held, TAKEN_MAX);
 	b->count = late;
-	for (unsigned i = 0; i < late; i++) {
+	for (unsigned i = 0; i < late; i++)
 		b->mbufs[i] = held[i].frame;
-		pipeline_refuse(b, i, EXIT_DROP_FRAGMENT_TIMEOUT);
-	}
+	pipeline_refuse(b, EXIT_DROP_FRAGMENT_TIMEOUT);
 	finish(w, false);
 }
 

@@ -167,9 +167,9 @@ check_followed(const uint8_t *quote, size_t size, int family)
 	uint16_t service = service_table_port(&edge->tables.services, vip, flow.proto, flow.dport);
 	REQUIRE(service < EDGE_SERVICES && service == burst.service[0]);
 	const struct tables_service *s = &edge->services[service];
-	struct choice choice = choose_without_trace(&edge->flows, &edge->tables, s,
+	uint16_t backend = choose_without_trace(&edge->flows, &edge->tables, s,
 		choose_hash(&edge->tables.key, s, &flow), pipeline.tick);
-	REQUIRE(choice.backend == burst.backend[0]);
+	REQUIRE(backend == burst.backend[0]);
 }
 
 static void

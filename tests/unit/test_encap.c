@@ -345,7 +345,7 @@ test_write(void **state)
 		uint64_t slot = l2_slot_pack(&dst, 3, cases[i].vlan);
 		memset(buffer, 0xee, sizeof(buffer));
 		assert_int_equal(l2_length(slot), cases[i].bytes);
-		uint8_t *start = l2_write(buffer + 32, slot, &src, cases[i].ethertype);
+		uint8_t *start = l2_write(buffer + 32, slot, l2_mac_word(&src), cases[i].ethertype);
 		assert_ptr_equal(start, buffer + 32 - cases[i].bytes);
 		assert_memory_equal(start, cases[i].expected, cases[i].bytes);
 		assert_memory_equal(buffer, clean, 32 - cases[i].bytes);
