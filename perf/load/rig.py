@@ -11,6 +11,7 @@ its own (memfd), and DPDK's memory without hugepages can be shared with a vhost-
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -122,14 +123,20 @@ def make_folder():
 
 
 def end_all():
-    """Devices under test first: they came last."""
+    """Devices under test first: they came last. EAL leaves folders behind."""
     for process in reversed(Process.running.copy()):
         process.end()
+    for left in Path("/var/run/dpdk").glob(eal_prefix("*")):
+        shutil.rmtree(left)
+
+
+def eal_prefix(name):
+    return f"fairlead-{name}-{os.getpid()}"
 
 
 def eal(prefix, lcores, device):
     return ["--lcores", lcores, "--no-huge", "-m", 256, "--no-pci", "--no-telemetry",
-            "--file-prefix", f"fairlead-{prefix}-{os.getpid()}", "--vdev", device, "--"]
+            "--file-prefix", eal_prefix(prefix), "--vdev", device, "--"]
 
 
 @dataclass
