@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,10 +42,12 @@ class RigError(Exception):
 
 
 def enter_private_namespace():
-    """Network and mounts of its own, which go when the last process does."""
+    """A network of its own, which goes when the last process does. Ended by a signal, the caller
+    still cleans up: what polls would go on for ever."""
     if os.geteuid() != 0:
         sys.exit(f"{sys.argv[0]}: needs root for a network namespace and a kernel interface")
     if os.environ.get(PRIVATE):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         return
     os.environ[PRIVATE] = "1"
     os.execvp("unshare", ["unshare", "--net", sys.executable, "-B", *sys.argv])
@@ -105,9 +108,9 @@ class Process:
                 raise RigError(f"{self.name} did not come to say '{text}':\n{self.said()[-1500:]}")
             time.sleep(0.002)
 
-    def end(self, signal="TERM"):
+    def end(self, how="TERM"):
         if self.process.poll() is None:
-            (self.process.kill if signal == "KILL" else self.process.terminate)()
+            (self.process.kill if how == "KILL" else self.process.terminate)()
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
@@ -248,10 +251,10 @@ class Flowgen(Process):
                 raise RigError(f"{self.name}:\n{self.said()[-1500:]}")
             time.sleep(0.01)
 
-    def end(self, signal="TERM"):
+    def end(self, how="TERM"):
         if self.process.poll() is None:
             self.say("quit")
-        super().end(signal)
+        super().end(how)
 
 
 class Testpmd(Process):
@@ -336,7 +339,7 @@ class Fairlead(Process):
         """How many have been in force."""
         return json.loads(self.fairctl("-j", "status"))["generation"]
 
-    def end(self, signal="TERM", keep_flows=False):
-        super().end(signal)
+    def end(self, how="TERM", keep_flows=False):
+        super().end(how)
         if not keep_flows:
             self.flow_file.unlink(missing_ok=True)
