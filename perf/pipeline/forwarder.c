@@ -11,7 +11,6 @@
 
 #include "arena.h"
 #include "bench.h"
-#include "memory.h"
 
 #define POOL_BACKENDS 10
 #define NOW_US	      1000000000u
@@ -149,7 +148,6 @@ create_worker(struct forwarder *f, uint16_t id)
 		.now = {NOW_US},
 		.tick = flow_tick((struct mono){NOW_US}),
 	};
-	f->queues[id] = memory_map(sizeof(*f->queues[id]));
 	return w;
 }
 
@@ -170,7 +168,6 @@ forwarder_create(uint32_t services, uint32_t backends)
 		bench_fail("out of memory");
 	for (uint16_t id = 0; id < DEVICE_QUEUES; id++)
 		f->workers[id] = create_worker(f, id);
-	device_install(f->queues);
 	return f;
 }
 
@@ -204,7 +201,7 @@ forwarder_run(struct forwarder *f, unsigned mode, struct flow_table *flows, cons
 	atomic_store(&f->run.unfinished, worker_count);
 	for (unsigned id = 0; id < worker_count; id++) {
 		f->workers[id]->pipeline.flows = flows;
-		device_rewind(f->queues[id], counts[id], &f->run);
+		device_rewind(device_queues[id], counts[id], &f->run);
 	}
 	unsigned other = rte_get_next_lcore(UINT_MAX, 1, 0);
 	if (worker_count > 1 && rte_eal_remote_launch(follow, f->workers[1], other) < 0)
