@@ -5,9 +5,13 @@
 
 #include "bench.h"
 #include "bounds.h"
+#include "memory.h"
 
-uint64_t
-device_rearm_word(struct rte_mbuf *buffer)
+struct device_queue *device_queues[DEVICE_QUEUES];
+
+/* The word of a buffer fresh from its pool. */
+static uint64_t
+rearm_word(struct rte_mbuf *buffer)
 {
 	uint64_t word;
 	rte_pktmbuf_reset(buffer);
@@ -61,11 +65,13 @@ transmit(void *context, struct rte_mbuf **buffers, uint16_t count)
 }
 
 void
-device_install(struct device_queue *queues[DEVICE_QUEUES])
+device_create(struct rte_mbuf *any)
 {
 	static void *data[DEVICE_QUEUES], *no_callbacks[DEVICE_QUEUES];
-	for (int i = 0; i < DEVICE_QUEUES; i++)
-		data[i] = queues[i];
+	for (int i = 0; i < DEVICE_QUEUES; i++) {
+		data[i] = device_queues[i] = memory_map(sizeof(*device_queues[i]));
+		device_queues[i]->rearm = rearm_word(any);
+	}
 	rte_eth_fp_ops[DEVICE_PORT] = (struct rte_eth_fp_ops){
 		.rx_pkt_burst = receive,
 		.rxq = {.data = data, .clbk = no_callbacks},

@@ -59,11 +59,11 @@ struct device_queue {
 	struct device_run *run;
 };
 
-/* Puts the queues in place of whatever DPDK has under DEVICE_PORT. */
-void device_install(struct device_queue *queues[DEVICE_QUEUES]);
+/* Makes the queues and puts them in place of whatever DPDK has under DEVICE_PORT. Buffers that will be
+ * received all come from one pool; `any` is one of them. */
+void device_create(struct rte_mbuf *any);
 
-/* The word that `buffer`, fresh from its pool, has; the same for all of a pool. */
-uint64_t device_rearm_word(struct rte_mbuf *buffer);
+extern struct device_queue *device_queues[DEVICE_QUEUES];
 
 /* Before a run: `count` frames lie in queue->frames. */
 void device_rewind(struct device_queue *queue, uint32_t count, struct device_run *run);

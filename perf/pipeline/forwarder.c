@@ -11,7 +11,6 @@
 
 #include "arena.h"
 #include "bench.h"
-#include "memory.h"
 
 #define POOL_BACKENDS 10
 #define NOW_US	      1000000000u
@@ -149,7 +148,6 @@ create_worker(struct forwarder *f, uint16_t id)
 		.now = {NOW_US},
 		.tick = flow_tick((struct mono){NOW_US}),
 	};
-	f->queues[id] = memory_map(sizeof(*f->queues[id]));
 	return w;
 }
 
@@ -170,7 +168,6 @@ forwarder_create(uint32_t services, uint32_t backends)
 		bench_fail("out of memory");
 	for (uint16_t id = 0; id < DEVICE_QUEUES; id++)
 		f->workers[id] = create_worker(f, id);
-	device_install(f->queues);
 	return f;
 }
 
@@ -182,13 +179,41 @@ forwarder_tables(const struct forwarder *f, unsigned mode)
 
 /* --- running -------------------------------------------------------------------------------- */
 
-static atomic_uint waiting; /* workers that wait for orders.go, nearly */
+/* The second worker; what one thread wrote before a step, the other sees after it. */
+enum follower {
+	FOLLOWER_WANTED,
+	FOLLOWER_WAITS, /* for orders.go, nearly */
+	FOLLOWER_ENDED,
+};
+static _Atomic enum follower follower;
 
 static int
 follow(void *worker)
 {
-	atomic_fetch_add(&waiting, 1);
-	return worker_run(worker);
+	while (atomic_load(&follower) != FOLLOWER_WANTED)
+		rte_pause();
+	atomic_store(&follower, FOLLOWER_WAITS);
+	worker_run(worker);
+	atomic_store(&follower, FOLLOWER_ENDED);
+	return 0;
+}
+
+static void
+start_follower(struct worker *worker, unsigned lcore)
+{
+	atomic_store(&follower, FOLLOWER_WANTED);
+	if (rte_eal_remote_launch(follow, worker, lcore) < 0)
+		bench_fail("the second worker does not start");
+	while (atomic_load(&follower) != FOLLOWER_WAITS)
+		rte_pause();
+}
+
+static void
+await_follower(unsigned lcore)
+{
+	rte_eal_wait_lcore(lcore);
+	if (atomic_load(&follower) != FOLLOWER_ENDED)
+		bench_fail("the second worker has not ended");
 }
 
 void
@@ -199,22 +224,19 @@ forwarder_run(struct forwarder *f, unsigned mode, struct flow_table *flows, cons
 	atomic_store(&f->publish.current[0], forwarder_tables(f, mode));
 	atomic_store(&f->orders.shutdown, false);
 	atomic_store(&f->orders.go, false);
-	atomic_store(&waiting, 0);
 	f->run.done = &f->orders.shutdown;
 	atomic_store(&f->run.unfinished, worker_count);
 	for (unsigned id = 0; id < worker_count; id++) {
 		f->workers[id]->pipeline.flows = flows;
-		device_rewind(f->queues[id], counts[id], &f->run);
+		device_rewind(device_queues[id], counts[id], &f->run);
 	}
 	unsigned other = rte_get_next_lcore(UINT_MAX, 1, 0);
-	if (worker_count > 1 && rte_eal_remote_launch(follow, f->workers[1], other) < 0)
-		bench_fail("the second worker does not start");
-	while (atomic_load(&waiting) + 1 < worker_count)
-		rte_pause();
+	if (worker_count > 1)
+		start_follower(f->workers[1], other);
 	atomic_store(&f->orders.go, true);
 	worker_run(f->workers[0]);
 	if (worker_count > 1)
-		rte_eal_wait_lcore(other);
+		await_follower(other);
 }
 
 struct totals

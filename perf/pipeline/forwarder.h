@@ -29,11 +29,10 @@ struct forwarder {
 	struct worker_orders orders;
 	struct device_run run;
 	struct worker *workers[DEVICE_QUEUES];
-	struct device_queue *queues[DEVICE_QUEUES];
 	uint32_t service_count, backend_count;
 };
 
-/* Lives as long as the program, which a failure ends. */
+/* On the device, which is there. Lives as long as the program, which a failure ends. */
 struct forwarder *forwarder_create(uint32_t services, uint32_t backends);
 
 /* The VIP of a service, of family 4 or 6. */

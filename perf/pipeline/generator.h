@@ -15,6 +15,9 @@ struct tuple {
 	uint16_t sport, dport; /* host order */
 };
 
+/* Flows have numbers below this; a run has some above those that it says. */
+#define GENERATOR_FLOWS_MAX (1u << 26)
+
 /* Frame lengths are counted with the FCS (4 bytes), as testers do; buffers lack it. */
 enum generator_size {
 	GENERATOR_64,	/* IPv6: 78, which is the shortest with TCP */

@@ -158,8 +158,10 @@ write_frames(const struct load *load, unsigned queue, uint32_t count, uint64_t *
 		[LOAD_FULL] = TCP_SYN};
 	struct load_buffers *buffers = &load->buffers[queue];
 	uint32_t front = bytes_in_front(load);
+	if (!load->cold)
+		buffers->next = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		struct device_frame *frame = &load->forwarder->queues[queue]->frames[i];
+		struct device_frame *frame = &device_queues[queue]->frames[i];
 		enum load_kind kind = load->kind;
 		if (kind == LOAD_FLOOD)
 			kind = bench_random(&load->generator->random) & 1 ? LOAD_HIT : LOAD_FULL;
@@ -172,7 +174,7 @@ write_frames(const struct load *load, unsigned queue, uint32_t count, uint64_t *
 	}
 	if (load->cold)
 		for (uint32_t i = 0; i < count; i++)
-			generator_flush(&load->forwarder->queues[queue]->frames[i]);
+			generator_flush(&device_queues[queue]->frames[i]);
 	_mm_mfence();
 }
 
@@ -233,8 +235,8 @@ load_run(const struct load *load, unsigned workers)
 	uint64_t bytes_sent = 0;
 	double cycles = 0;
 	for (unsigned q = 0; q < workers; q++) {
-		bytes_sent += device_bytes_sent(f->queues[q]);
-		cycles += (double)device_cycles(f->queues[q]) / workers;
+		bytes_sent += device_bytes_sent(device_queues[q]);
+		cycles += (double)device_cycles(device_queues[q]) / workers;
 	}
 	verify(load, &before, &after, &expected, bytes_sent);
 	for (unsigned q = 0; inserts && q < workers; q++)
@@ -246,7 +248,7 @@ load_run(const struct load *load, unsigned workers)
 double
 load_run_io(const struct load *load)
 {
-	struct device_queue *queue = load->forwarder->queues[0];
+	struct device_queue *queue = device_queues[0];
 	struct expectation expected = {0};
 	atomic_bool done = false;
 	struct device_run run = {.unfinished = 1, .done = &done};

@@ -50,7 +50,8 @@ void load_tables_make(struct load_tables *tables, struct forwarder *f, struct ge
 	uint64_t flow_count);
 void load_tables_free(struct load_tables *tables);
 
-/* The buffers of one queue, in random order, which the runs go round. */
+/* The buffers of one queue, in random order. Warm runs use the first ones, as a port does whose buffers
+ * come back from sending soon; cold ones go round. */
 struct load_buffers {
 	struct rte_mbuf **ring;
 	uint32_t count, next; /* count: a multiple of DEVICE_FRAMES_MAX */
