@@ -35,7 +35,6 @@ struct view {
 	uint64_t words[PAIR_ENTRIES];
 	unsigned tagged; /* has the tag of the flow */
 	unsigned empty;
-	bool second_is_emptier;
 };
 
 size_t
@@ -154,18 +153,15 @@ static inline void
 take_view(struct pair pair, uint32_t tag, struct view *view)
 {
 	unsigned tagged = 0, empty = 0;
-	int balance = 0;
 #pragma GCC unroll 16
 	for (unsigned i = 0; i < PAIR_ENTRIES; i++) {
 		uint64_t word = atomic_load(place_of(pair, i));
 		view->words[i] = word;
 		tagged |= (unsigned)((uint32_t)(word >> 32) == tag) << i;
 		empty |= (unsigned)(word == 0) << i;
-		balance += i < FLOW_BUCKET_ENTRIES ? -(word == 0) : (word == 0);
 	}
 	view->tagged = tagged;
 	view->empty = empty;
-	view->second_is_emptier = balance > 0;
 }
 
 /* The first live entry of the flow; else its first expired one, which is best replaced where it is:
@@ -186,14 +182,17 @@ find_flow(const struct flow_table *table, const struct view *view, uint16_t now,
 	return expired;
 }
 
-/* The first empty place of the emptier bucket, or -1. */
+/* The empty place that is taken, or -1. */
 static inline int
 find_empty(const struct view *view)
 {
 	if (view->empty == 0)
 		return -1;
+	unsigned in_first = view->empty & ((1u << FLOW_BUCKET_ENTRIES) - 1);
 	unsigned in_second = view->empty & ~0u << FLOW_BUCKET_ENTRIES;
-	return __builtin_ctz(view->second_is_emptier ? in_second : view->empty);
+	bool second = goes_into_second(
+		(unsigned)__builtin_popcount(in_first), (unsigned)__builtin_popcount(in_second));
+	return __builtin_ctz(second ? in_second : view->empty);
 }
 
 static int
@@ -289,6 +288,14 @@ flow_insert(struct flow_table *table, uint64_t hash, struct flow_entry entry, ui
 	entry.tag = (uint32_t)hash;
 	entry.tick = now;
 	uint64_t word = flow_entry_pack(entry);
+	bool contested;
+	_Atomic uint64_t *fresh = table->variant.insert_fresh(table, hash, word, &contested);
+	if (fresh) {
+		*winner = entry;
+		return !contested || settle(table, pair, entry.tag, fresh, now, winner)
+			       ? FLOW_INSERTED
+			       : FLOW_UPDATED;
+	}
 	for (int attempt = 0; attempt < INSERT_ATTEMPTS; attempt++) {
 		struct view view;
 		enum flow_inserted inserted = FLOW_INSERTED;

@@ -87,6 +87,14 @@ enum flow_isa {
 };
 
 struct flow_hit;
+struct flow_table;
+
+struct flow_variant {
+	void (*lookup_burst)(const struct flow_table *table, const uint64_t *hashes, unsigned count,
+		uint16_t now, struct flow_hit *hits);
+	_Atomic uint64_t *(*insert_fresh)(
+		struct flow_table *table, uint64_t hash, uint64_t word, bool *contested);
+};
 
 struct flow_table {
 	struct flow_bucket *buckets;
@@ -95,9 +103,7 @@ struct flow_table {
 	/* By the 3 bits of a state: the greatest flow_skewed_age() of a live entry; -1 where there is
 	 * none, as of what is empty or of a state that does not exist. */
 	int16_t limits[8];
-	/* flow_lookup_burst, for what this CPU has. */
-	void (*lookup_burst)(const struct flow_table *table, const uint64_t *hashes, unsigned count,
-		uint16_t now, struct flow_hit *hits);
+	struct flow_variant variant; /* for what this CPU has */
 };
 
 /* An entry taken apart. */
@@ -180,14 +186,12 @@ void flow_table_attach(struct flow_table *table, void *memory, size_t capacity,
 void flow_table_use(struct flow_table *table, enum flow_isa isa);
 bool flow_isa_available(enum flow_isa isa);
 
-/* Fetches both buckets ahead of flow_lookup or flow_insert. Workers. Inlined by force: GCC takes a
+/* Fetches the first bucket ahead of flow_lookup_burst, which sees to the second. Workers. Inlined by force: GCC takes a
  * function of nothing but prefetches for one without effect, and drops calls of it. */
 static inline __attribute__((always_inline)) void
 flow_prefetch(const struct flow_table *table, uint64_t hash)
 {
-	uint32_t first = flow_first_bucket(table, hash);
-	__builtin_prefetch(&table->buckets[first]);
-	__builtin_prefetch(&table->buckets[flow_other_bucket(table, first, (uint32_t)hash)]);
+	__builtin_prefetch(&table->buckets[flow_first_bucket(table, hash)]);
 }
 
 /* What a look-up found, and where, so that flow_refresh needs no second search. */
@@ -203,7 +207,7 @@ struct flow_hit {
 struct flow_hit flow_lookup(const struct flow_table *table, uint64_t hash, uint16_t now);
 
 /*
- * The same for `count` flows at once, into `hits`. An entry may change before its hit is used, by
+ * The same for `count` flows at once, at most BURST_MAX, into `hits`. An entry may change before its hit is used, by
  * another worker or by the caller himself, who handles the flows one after the other: see
  * flow_hit_is_fresh. Any thread.
  */
@@ -211,7 +215,7 @@ static inline void
 flow_lookup_burst(const struct flow_table *table, const uint64_t *hashes, unsigned count,
 	uint16_t now, struct flow_hit *hits)
 {
-	table->lookup_burst(table, hashes, count, now, hits);
+	table->variant.lookup_burst(table, hashes, count, now, hits);
 }
 
 /* Whether the entry still is what was found. */
@@ -260,8 +264,9 @@ enum flow_inserted {
  * just the same). `entry.tag` and `entry.tick` are set from `hash` and `now`; `entry.state` and
  * `entry.backend` are not 0.
  *
- * An expired entry of the flow is replaced where it is. Else an empty place in the emptier of the
- * two buckets is taken first, then an expired or dead one, then what is given up in the order of
+ * An expired entry of the flow is replaced where it is. Else an empty place is taken, in the first
+ * bucket while that is half empty, so that look-ups find most flows there, then in the emptier
+ * of the two; then an expired or dead one, then what is given up in the order of
  * enum flow_inserted; within one state what has been idle longest. So nothing ever displaces an
  * established, datagram or client entry that is not reproducible.
  *

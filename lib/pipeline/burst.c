@@ -307,13 +307,21 @@ choose_the_rest(struct pipeline *p, const struct tables *t, struct burst *b)
 	}
 }
 
-/* What has happened since the look-up of the burst counts: the packets in front have made entries, and
- * changed some. */
+/* Flows that packets of this burst have begun, one bit for a 64th of all: after the look-up of the
+ * burst, a flow that was not there may be. */
+static inline uint64_t
+begun_bit(uint64_t hash)
+{
+	return (uint64_t)1 << hash % 64;
+}
+
+/* What has happened since the look-up of the burst counts: the packets in front may have made this
+ * entry, or changed it. */
 static inline struct flow_hit
-refresh_hit(const struct flow_table *flows, struct flow_hit hit, bool made_entries, uint64_t hash,
+refresh_hit(const struct flow_table *flows, struct flow_hit hit, uint64_t begun, uint64_t hash,
 	uint16_t tick)
 {
-	bool is_stale = hit.place ? !flow_hit_is_fresh(hit) : made_entries;
+	bool is_stale = hit.place ? !flow_hit_is_fresh(hit) : (begun & begun_bit(hash)) != 0;
 	return __builtin_expect(is_stale, 0) ? flow_lookup(flows, hash, tick) : hit;
 }
 
@@ -321,29 +329,29 @@ static void
 stage_flow(struct pipeline *p, const struct tables *t, struct burst *b)
 {
 	struct flow_hit hits[BURST_MAX];
-	uint32_t count = b->sought_count;
-	bool made_entries = false;
+	uint32_t count = b->sought_count, known = 0;
+	uint64_t begun = 0;
 	flow_lookup_burst(p->flows, b->sought_hash, count, p->tick, hits);
 	for (uint32_t k = 0; k < count; k++) {
 		uint32_t i = b->sought[k];
+		uint64_t hash = b->sought_hash[k];
 		const struct packet *pk = &b->packets[i];
-		struct flow_hit hit =
-			refresh_hit(p->flows, hits[k], made_entries, b->hash[i], p->tick);
+		struct flow_hit hit = refresh_hit(p->flows, hits[k], begun, hash, p->tick);
 		uint16_t backend = 0;
 		if (__builtin_expect(hit.place != NULL, 1))
-			backend = choose_known(
-				p->flows, t, hit, pk, b->frames[i], b->hash[i], p->tick);
+			backend = choose_known(p->flows, t, hit, pk, b->frames[i], hash, p->tick);
 		if (__builtin_expect(backend != 0, 1)) {
-			b->flow_events[FLOW_EVENT_HIT]++;
+			known++;
 		} else {
 			backend = begin_flow(p, t, b, i);
-			made_entries = true;
+			begun |= begun_bit(hash);
 		}
 		__builtin_prefetch(&t->backends[backend]);
 		b->backend[i] = backend;
 		if (__builtin_expect(pk->fragment == FRAGMENT_FIRST && backend != 0, 0))
 			note_first_fragment(p, t, b, i);
 	}
+	b->flow_events[FLOW_EVENT_HIT] = (uint8_t)known;
 	if (__builtin_expect(count < b->count, 0))
 		choose_the_rest(p, t, b);
 }
