@@ -35,7 +35,7 @@ enum exit_kind {
 	X(DROP_VIP_MULTICAST, drop_vip_multicast, DROPPED, "packet to a VIP in a broadcast or multicast frame") \
 	X(DROP_SOURCE_MARTIAN, drop_source_martian, DROPPED, "packet to a VIP from an address that cannot be a client") \
 	X(DROP_SOURCE_VIP, drop_source_vip, DROPPED, "packet to a VIP from a VIP") \
-	X(DROP_OWN_ENCAPSULATION, drop_own_encapsulation, DROPPED, "not for a VIP, and from an outer source of a pool in its encapsulation: our own come back") \
+	X(DROP_OWN_ENCAPSULATION, drop_own_encapsulation, DROPPED, "our own encapsulation come back: from an outer source of a pool, in its mode") \
 	X(DROP_TTL_EXPIRED, drop_ttl_expired, DROPPED, "TTL or hop limit used up; no error may be sent") \
 	X(DROP_NO_SERVICE, drop_no_service, DROPPED, "to a VIP without such a service; no error may be sent") \
 	X(DROP_ICMP_METERED, drop_icmp_metered, DROPPED, "over the rate at which pings and errors are answered") \
@@ -52,7 +52,7 @@ enum exit_kind {
 	X(DROP_NO_BACKEND, drop_no_backend, DROPPED, "no backend of the pool takes new flows") \
 	X(DROP_NEXT_HOP, drop_next_hop, DROPPED, "the backend's next hop is not resolved") \
 	X(DROP_TOO_BIG, drop_too_big, DROPPED, "larger than the MTU once encapsulated; no error may be sent") \
-	X(DROP_FRAME_TOO_LONG, drop_frame_too_long, DROPPED, "longer than a frame of the largest MTU of all ports, in several buffers") \
+	X(DROP_FRAME_TOO_LONG, drop_frame_too_long, DROPPED, "in several buffers, and longer than the largest MTU of all ports allows") \
 	X(DROP_NO_BUFFER, drop_no_buffer, DROPPED, "no packet buffer was free to copy into") \
 	X(DROP_TX_FULL, drop_tx_full, DROPPED, "the port's transmit queue is full") \
 	X(DROP_PUNT_METERED, drop_punt_metered, DROPPED, "over the rate at which Linux is handed packets") \
