@@ -301,6 +301,7 @@ create_all(struct dataplane *dp, const struct config *config, struct error *err)
 	}
 	dp->orders.port_count = dp->port_count;
 	dp->orders.worker_count = dp->worker_count;
+	dp->orders.idle = config->idle;
 	return rc < 0 ? rc : create_kernelpath(dp, err);
 }
 

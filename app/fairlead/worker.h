@@ -2,7 +2,8 @@
 /*
  * A worker: one poll-mode core. It owns queue `id` of every port, in both directions, and shares with
  * the others nothing but the flow table and the rings of the kernel path. It never locks, never
- * allocates and makes no system call but those that a port's driver makes.
+ * allocates and makes no system call but those that a port's driver makes, and that which gives the
+ * core back when it may sleep and has nothing to do.
  */
 #ifndef FAIRLEAD_WORKER_H
 #define FAIRLEAD_WORKER_H
@@ -10,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "burst.h"
+#include "config.h"
 #include "kernelpath.h"
 #include "publish.h"
 
@@ -21,6 +23,7 @@ struct worker_orders {
 	struct kernelpath *kernelpath;
 	uint32_t port_count;
 	uint32_t worker_count;
+	enum idle idle;
 	uint16_t dpdk_ports[PORTS_MAX]; // DPDK's number of each port
 };
 
@@ -44,6 +47,7 @@ struct worker {
 	struct pipeline pipeline;
 	uint64_t clock_read_at; /* TSC */
 	uint64_t clock_period;	/* TSC cycles */
+	uint32_t empty_turns;	/* of the loop, in a row */
 	struct burst burst;
 	struct worker_out out[PORTS_MAX];
 	struct fragment_buffer *fragments; /* that wait for their first */

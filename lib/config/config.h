@@ -165,6 +165,13 @@ struct config_flow_table {
 	uint16_t tcp_syn_s, tcp_established_s, tcp_closing_s, datagram_s, client_s;
 };
 
+/* What a worker does when its ports have nothing for it. */
+enum idle {
+	IDLE_POLL, /* asks again */
+	IDLE_PAUSE, /* lets the core rest some tens of nanoseconds, which its sibling thread can use */
+	IDLE_SLEEP, /* gives the core back for some tens of microseconds */
+};
+
 struct config_punt {
 	uint32_t control_pps; /* ARP, ND, routing protocols; per port */
 	uint32_t other_pps;
@@ -191,6 +198,7 @@ struct config {
 	struct config_flow_table flow_table;
 	struct config_punt punt;
 	bool hugepages;
+	enum idle idle;
 	uint32_t memory_mb; /* for DPDK's packet buffers; 0: what is needed */
 
 	struct config_pool *pools; /* sorted by name */

@@ -9,6 +9,9 @@
 #define FLOW_TIMEOUT_MIN_S 4
 #define FLOW_TIMEOUT_MAX_S 7440
 
+static const struct choice idle_ways[] = {
+	{"poll", IDLE_POLL}, {"pause", IDLE_PAUSE}, {"sleep", IDLE_SLEEP}, {NULL, 0}};
+
 static const struct field vlan_fields[] = {
 	{
 		.key = "id",
@@ -214,6 +217,17 @@ static const struct field dataplane_fields[] = {
 		.meaning = "Packet buffers in hugepages. Without: works anywhere, slower.",
 		.fallback = true,
 		IN(struct config, hugepages),
+	},
+	{
+		.key = "idle",
+		.type = &type_choice,
+		.meaning = "What a worker does that has found no packet for a while: `poll` asks "
+			   "again at once; `pause` lets the core rest for some tens of nanoseconds "
+			   "in between; `sleep` gives it back for 50 microseconds, which the next "
+			   "packet may have to wait. A busy worker never rests.",
+		.choices = idle_ways,
+		.fallback = IDLE_PAUSE,
+		IN(struct config, idle),
 	},
 	{
 		.key = "memory_mb",
