@@ -10,7 +10,7 @@
 #define HOST_LEN_MAX	 253 /* RFC 1035, 2.3.4, as text without the root's dot */
 #define DOMAIN_LEN_MAX	 254 /* with it */
 #define TEXT_LEN_MAX	 1023
-#define STATUSES_MAX	 64
+#define STATUSES_MAX	 64 /* more than anybody lists; they are compared in pairs */
 #define ARGUMENTS_MAX	 64
 #define PERIOD_MIN_MS	 10
 #define PERIOD_MAX_MS	 3600000
@@ -235,33 +235,25 @@ const struct object schema_health = {.fields = health_fields, .kind_key = "type"
 static const struct field_kind with_move[] = {
 	{.kind = "move", .need = NEED_DEFAULT, .fallback = 0}, {0}};
 
-/* Fields of struct config_when_down; only the default differs by protocol. */
-#define WHEN_DOWN_FIELDS(flows_fallback)                                                           \
+/* Fields of struct config_when_down; only a default differs by protocol. */
+#define FLOWS(flows_fallback)                                                                      \
 	{                                                                                          \
-		{                                                                                  \
-			.key = "flows",                                                            \
-			.type = &type_choice,                                                      \
-			.meaning =                                                                 \
-				"`keep`: they wait for it; `move`: each goes to the backend of "   \
-				"its row with its next packet.",                                   \
-			.choices = flows_choices,                                                  \
-			.fallback = (flows_fallback),                                              \
-			IN(struct config_when_down, flows),                                        \
-		},                                                                                 \
-			{                                                                          \
-				.key = "move_after_ms",                                            \
-				.type = &type_integer,                                             \
-				.meaning = "Milliseconds from the moment when it went down.",      \
-				.min = 0,                                                          \
-				.max = PERIOD_MAX_MS,                                              \
-				.kinds = with_move,                                                \
-				IN(struct config_when_down, move_after_ms),                        \
-			},                                                                         \
-			{0},                                                                       \
+		.key = "flows", .type = &type_choice,                                              \
+		.meaning = "`keep`: they wait for it; `move`: each goes to the backend of its "    \
+			   "row with its next packet.",                                            \
+		.choices = flows_choices, .fallback = (flows_fallback),                            \
+		IN(struct config_when_down, flows),                                                \
+	}
+#define MOVE_AFTER                                                                                 \
+	{                                                                                          \
+		.key = "move_after_ms", .type = &type_integer,                                     \
+		.meaning = "Milliseconds from the moment when it went down.", .min = 0,            \
+		.max = PERIOD_MAX_MS, .kinds = with_move,                                          \
+		IN(struct config_when_down, move_after_ms),                                        \
 	}
 
-static const struct field tcp_fields[] = WHEN_DOWN_FIELDS(FLOWS_KEEP);
-static const struct field udp_fields[] = WHEN_DOWN_FIELDS(FLOWS_MOVE);
+static const struct field tcp_fields[] = {FLOWS(FLOWS_KEEP), MOVE_AFTER, {0}};
+static const struct field udp_fields[] = {FLOWS(FLOWS_MOVE), MOVE_AFTER, {0}};
 static const struct object tcp_object = {.fields = tcp_fields, .kind_key = "flows"};
 static const struct object udp_object = {.fields = udp_fields, .kind_key = "flows"};
 

@@ -161,7 +161,7 @@ check_min_healthy(struct check *c, const struct config_pool *pool, const struct 
 		active += pool->backends[i].state == BACKEND_ACTIVE;
 	if (pool->backend_count > 0 && pool->min_healthy > 1 && pool->min_healthy > active)
 		report_member(c->report, REPORT_ERROR, node, "min_healthy",
-			"wanted at most the pool's active backends, which are %u, got %u", active,
+			"wanted at most %u, the number of active backends, got %u", active,
 			pool->min_healthy);
 }
 

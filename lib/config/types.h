@@ -23,7 +23,7 @@ struct node;
 
 enum shape {
 	SHAPE_SCALAR, /* has the functions of struct type; the others are walked */
-	SHAPE_OBJECT, /* field.object; its fields' offsets count from the same base */
+	SHAPE_OBJECT, /* field.object; its fields' offsets count from field.offset */
 	SHAPE_ARRAY,  /* field.element, in a C array */
 	SHAPE_MAP,    /* the same, and each element begins with its name: the member's key */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a folder in tests/config cannot say: special files, files that change or end anywhere, big
- * ones, and that what is printed means what was read. The first argument is the shipped example.
+ * What a folder in tests/config cannot say: texts that end or are spoiled anywhere, big ones, and
+ * that what is printed means what was read. The first argument is the shipped example.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,77 +10,33 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "config.h"
 #include "mono.h"
 
-#define NOBODY 65534
-
 static const char *example_path;
 
-/* A directory that anybody may search, and the path of a file in it. */
-struct place {
-	char directory[64];
-	char file[96];
-};
-
+/* Parses; the result, and what was said, for the caller to free. */
 static int
-setup_place(void **state)
+parse_said(const char *text, size_t length, struct config **config, char **said)
 {
-	struct place *place = calloc(1, sizeof(*place));
-	assert_non_null(place);
-	snprintf(place->directory, sizeof(place->directory), "/tmp/fairlead-config-XXXXXX");
-	assert_non_null(mkdtemp(place->directory));
-	assert_int_equal(chmod(place->directory, 0755), 0);
-	snprintf(place->file, sizeof(place->file), "%s/config.json", place->directory);
-	*state = place;
-	return 0;
-}
-
-static int
-teardown_place(void **state)
-{
-	struct place *place = *state;
-	if (remove(place->file) < 0)
-		assert_int_equal(errno, ENOENT);
-	assert_int_equal(rmdir(place->directory), 0);
-	free(place);
-	return 0;
-}
-
-/* Loads; the result, and what was said in `said` if that is not NULL (for the caller to free). */
-static int
-load(const char *path, struct config **config, char **said)
-{
-	char *text = NULL;
-	size_t length;
-	FILE *errors = open_memstream(&text, &length);
+	size_t said_length;
+	FILE *errors = open_memstream(said, &said_length);
 	assert_non_null(errors);
-	int rc = config_load(config, path, errors);
+	int rc = config_parse(config, "test.json", text, length, errors);
 	fclose(errors);
-	if (said)
-		*said = text;
-	else
-		free(text);
 	return rc;
 }
 
 static int
 parse(const char *text, size_t length, struct config **config)
 {
-	FILE *errors = fopen("/dev/null", "w");
-	assert_non_null(errors);
-	int rc = config_parse(config, "test.json", text, length, errors);
-	fclose(errors);
+	char *said;
+	int rc = parse_said(text, length, config, &said);
+	free(said);
 	return rc;
 }
 
@@ -94,141 +50,6 @@ print(const struct config *config)
 	assert_int_equal(config_print(config, out), 0);
 	fclose(out);
 	return text;
-}
-
-static void
-assert_refused(const struct place *place, int code, const char *why)
-{
-	struct config *config = NULL;
-	char *said;
-	char line[256];
-	assert_int_equal(load(place->file, &config, &said), code);
-	assert_null(config);
-	snprintf(line, sizeof(line), "%s: %s\n", place->file, why);
-	assert_string_equal(said, line);
-	free(said);
-}
-
-static void
-test_missing_file(void **state)
-{
-	assert_refused(
-		*state, -ENOENT, "wanted a file that can be read, got: No such file or directory");
-}
-
-static void
-test_directory(void **state)
-{
-	struct place *place = *state;
-	assert_int_equal(mkdir(place->file, 0755), 0);
-	assert_refused(place, -EINVAL, "wanted a regular file, got a directory");
-}
-
-/* Nobody writes to it: to open it for reading would wait for ever. */
-static void
-test_fifo(void **state)
-{
-	struct place *place = *state;
-	assert_int_equal(mkfifo(place->file, 0644), 0);
-	assert_refused(place, -EINVAL, "wanted a regular file, got a FIFO");
-}
-
-static void
-test_symlink_loop(void **state)
-{
-	struct place *place = *state;
-	assert_int_equal(symlink(place->file, place->file), 0);
-	assert_refused(place, -ELOOP,
-		"wanted a file that can be read, got: Too many levels of symbolic links");
-}
-
-static void
-test_device(void **state)
-{
-	struct place *place = *state;
-	assert_int_equal(symlink("/dev/zero", place->file), 0);
-	assert_refused(place, -EINVAL, "wanted a regular file, got a device");
-}
-
-static void
-test_sparse_500_megabytes(void **state)
-{
-	struct place *place = *state;
-	int fd = open(place->file, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, 500000000), 0);
-	close(fd);
-	char why[96];
-	snprintf(why, sizeof(why), "wanted a file of at most %u bytes, got 500000000",
-		CONFIG_BYTES_MAX);
-	assert_refused(place, -EFBIG, why);
-}
-
-/* Root may read anything, so a child that is not root tries. */
-static void
-test_mode_000(void **state)
-{
-	struct place *place = *state;
-	int fd = open(place->file, O_CREAT | O_WRONLY | O_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	close(fd);
-	pid_t child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		if (geteuid() == 0 && setuid(NOBODY) < 0)
-			_exit(2);
-		struct config *config;
-		char *said;
-		int rc = load(place->file, &config, &said);
-		_exit(rc == -EACCES && strstr(said, "got: Permission denied") ? 0 : 1);
-	}
-	int status;
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-struct appender {
-	int fd;
-	atomic_bool stop;
-};
-
-static void *
-append_blanks(void *context)
-{
-	struct appender *appender = context;
-	while (!atomic_load(&appender->stop))
-		if (write(appender->fd, "  ", 2) != 2)
-			break;
-	return NULL;
-}
-
-/* A file that grows while it is read is refused as such, not judged by the half that was there. */
-static void
-test_changes_while_read(void **state)
-{
-	struct place *place = *state;
-	struct appender appender = {
-		.fd = open(place->file, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0644)};
-	assert_true(appender.fd >= 0);
-	assert_int_equal(ftruncate(appender.fd, 1 << 20), 0);
-	pthread_t thread;
-	assert_int_equal(pthread_create(&thread, NULL, append_blanks, &appender), 0);
-	bool seen = false;
-	struct mono end = mono_add_ms(mono_now(), 20000);
-	while (!seen && mono_ms_between(mono_now(), end) > 0) {
-		struct config *config;
-		char *said;
-		int rc = load(place->file, &config, &said);
-		seen = rc == -EAGAIN && strstr(said, "changed while it was read");
-		assert_true(seen || rc == -EINVAL || rc == -EFBIG);
-		free(said);
-		assert_int_equal(ftruncate(appender.fd, 1 << 20), 0);
-	}
-	atomic_store(&appender.stop, true);
-	pthread_join(thread, NULL);
-	close(appender.fd);
-	assert_true(seen);
 }
 
 static char *
@@ -286,12 +107,8 @@ test_truncated_at_every_byte(void **state)
 		assert_non_null(piece);
 		memcpy(piece, text, cut);
 		struct config *config = NULL;
-		char *said = NULL;
-		size_t said_length;
-		FILE *errors = open_memstream(&said, &said_length);
-		assert_non_null(errors);
-		int rc = config_parse(&config, "test.json", piece, cut, errors);
-		fclose(errors);
+		char *said;
+		int rc = parse_said(piece, cut, &config, &said);
 		assert_int_equal(rc, cut < complete ? -EINVAL : 0);
 		if (rc < 0)
 			assert_refused_with_place(text, cut, said);
@@ -316,17 +133,14 @@ test_values(void **state)
 			text[i] = i % 2 ? '0' : ',';
 		text[0] = '[';
 		text[length - 1] = ']';
-		char *said = NULL, wanted[128];
-		size_t said_length;
-		FILE *errors = open_memstream(&said, &said_length);
-		assert_non_null(errors);
+		char *said, wanted[128];
 		struct config *config = NULL;
-		assert_int_equal(config_parse(&config, "t", text, length, errors), -EINVAL);
-		fclose(errors);
-		snprintf(wanted, sizeof(wanted), "t:1:%zu: wanted at most %u values, got more\n",
-			length - 2, CONFIG_VALUES_MAX);
+		assert_int_equal(parse_said(text, length, &config, &said), -EINVAL);
+		snprintf(wanted, sizeof(wanted),
+			"test.json:1:%zu: wanted at most %u values, got more\n", length - 2,
+			CONFIG_VALUES_MAX);
 		assert_string_equal(
-			said, excess ? wanted : "t:1:1: wanted an object, got an array\n");
+			said, excess ? wanted : "test.json:1:1: wanted an object, got an array\n");
 		free(said);
 		free(text);
 	}
@@ -360,9 +174,12 @@ test_example_prints_as_itself(void **state)
 	(void)state;
 	struct config *config, *again;
 	char *said;
-	assert_int_equal(load(example_path, &config, &said), 0);
+	size_t length;
+	char *text = read_example(&length);
+	assert_int_equal(parse_said(text, length, &config, &said), 0);
 	assert_string_equal(said, "");
 	free(said);
+	free(text);
 	char *printed = print(config);
 	assert_int_equal(parse(printed, strlen(printed), &again), 0);
 	char *printed_again = print(again);
@@ -454,6 +271,96 @@ test_values_and_defaults(void **state)
 	config_free(c);
 }
 
+static void
+test_values_of_checks(void **state)
+{
+	(void)state;
+#define BACKEND "\"backends\":[{\"name\":\"b\",\"address\":\"10.0.0.1\"}]"
+	static const char text[] = HEAD
+		"\"pools\":{"
+		"\"none\":{" BACKEND "},"
+		"\"https\":{\"health\":{\"type\":\"https\",\"port\":443,\"interval_ms\":700},"
+		"\"when_down\":{\"tcp\":{\"flows\":\"move\",\"move_after_ms\":9}},"
+		"\"min_healthy\":0,\"panic\":\"stop\",\"slow_start_s\":60," BACKEND "},"
+		"\"dns\":{\"health\":{\"type\":\"dns\",\"port\":53,\"query\":\"a.example\","
+		"\"fast_interval_ms\":20}," BACKEND "},"
+		"\"exec\":{\"health\":{\"type\":\"exec\",\"command\":[\"/bin/a\",\"\"]}," BACKEND
+		"},"
+		"\"http\":{\"health\":{\"type\":\"http\",\"port\":80,\"via\":\"path\",\"path\":"
+		"\"/x\","
+		"\"statuses\":[301,\"302-303\",200]}," BACKEND "}},"
+		"\"services\":[{\"name\":\"s\",\"vips\":[\"192.0.2.1\"],\"protocol\":\"tcp\","
+		"\"ports\":[80],\"pool\":\"http\"}],"
+		"\"control\":{\"socket_mode\":\"0600\",\"socket_group\":\"adm\"}}";
+	struct config *c;
+	assert_int_equal(parse(text, sizeof(text) - 1, &c), 0);
+	const struct config_pool *dns = &c->pools[0], *exec = &c->pools[1], *http = &c->pools[2],
+				 *https = &c->pools[3], *none = &c->pools[4];
+
+	assert_int_equal(none->health.type, HEALTH_NONE);
+	assert_int_equal(none->tcp_when_down.flows, FLOWS_KEEP);
+	assert_int_equal(none->udp_when_down.flows, FLOWS_MOVE);
+	assert_int_equal(none->udp_when_down.move_after_ms, 0);
+	assert_int_equal(none->min_healthy, 1);
+	assert_int_equal(none->panic, PANIC_ALL);
+	assert_int_equal(none->slow_start_s, 0);
+
+	assert_true(https->health.verify);
+	assert_int_equal(https->health.via, HEALTH_VIA_ADDRESS);
+	assert_string_equal(https->health.path, "/");
+	assert_null(https->health.host);
+	assert_null(https->health.body);
+	assert_int_equal(https->health.status_count, 1);
+	assert_int_equal(https->health.statuses[0].first, 200);
+	assert_int_equal(https->health.statuses[0].last, 299);
+	assert_int_equal(https->health.fast_interval_ms, 700);
+	assert_int_equal(https->tcp_when_down.flows, FLOWS_MOVE);
+	assert_int_equal(https->tcp_when_down.move_after_ms, 9);
+	assert_int_equal(https->min_healthy, 0);
+	assert_int_equal(https->panic, PANIC_STOP);
+	assert_int_equal(https->slow_start_s, 60);
+
+	assert_false(http->health.verify);
+	assert_int_equal(http->health.via, HEALTH_VIA_PATH);
+	assert_string_equal(http->health.path, "/x");
+	assert_int_equal(http->health.status_count, 2);
+	assert_int_equal(http->health.statuses[0].last, 200);
+	assert_int_equal(http->health.statuses[1].first, 301);
+	assert_int_equal(http->health.statuses[1].last, 303);
+
+	assert_string_equal(dns->health.query_type, "A");
+	assert_string_equal(dns->health.rcode, "NOERROR");
+	assert_null(dns->health.answer);
+	assert_null(dns->health.path);
+	assert_int_equal(dns->health.interval_ms, 1000);
+	assert_int_equal(dns->health.fast_interval_ms, 20);
+
+	assert_int_equal(exec->health.port, 0);
+	assert_int_equal(exec->health.command_count, 2);
+	assert_string_equal(exec->health.command[0], "/bin/a");
+	assert_string_equal(exec->health.command[1], "");
+
+	assert_int_equal(c->control_socket_mode, 0600);
+	assert_string_equal(c->control_socket_group, "adm");
+	assert_string_equal(c->control_state, "/var/lib/fairlead/e");
+	config_free(c);
+}
+
+static void
+test_names_of_choices(void **state)
+{
+	(void)state;
+	assert_string_equal(health_type_name(HEALTH_NONE), "none");
+	assert_string_equal(health_type_name(HEALTH_HTTPS), "https");
+	assert_string_equal(health_type_name(HEALTH_EXEC), "exec");
+	assert_string_equal(health_via_name(HEALTH_VIA_PATH), "path");
+	assert_string_equal(flows_when_down_name(FLOWS_KEEP), "keep");
+	assert_string_equal(flows_when_down_name(FLOWS_MOVE), "move");
+	assert_string_equal(panic_name(PANIC_STOP), "stop");
+	assert_string_equal(affinity_name(AFFINITY_CLIENT), "client");
+	assert_string_equal(backend_state_name(BACKEND_DISABLED), "disabled");
+}
+
 /* 10k services on 1,000 pools of ten backends; `spoil` is put into the last service. */
 static char *
 big_text(size_t *length, const char *spoil)
@@ -512,23 +419,17 @@ test_ten_thousand(void **state)
 static void
 test_error_at_the_end_of_ten_thousand(void **state)
 {
-	struct place *place = *state;
+	(void)state;
 	size_t length;
 	char *text = big_text(&length, ",\"affinity\":\"quic\"");
-	FILE *file = fopen(place->file, "w");
-	assert_non_null(file);
-	assert_int_equal(fwrite(text, 1, length, file), length);
-	fclose(file);
-	free(text);
 	struct config *config = NULL;
-	char *said, line[256];
-	assert_int_equal(load(place->file, &config, &said), -EINVAL);
-	snprintf(line, sizeof(line),
-		"%s:11001:138: /services/9999/affinity: wanted \"flow\", \"client\" or \"none\", "
-		"got \"quic\"\n",
-		place->file);
-	assert_string_equal(said, line);
+	char *said;
+	assert_int_equal(parse_said(text, length, &config, &said), -EINVAL);
+	assert_string_equal(said,
+		"test.json:11001:138: /services/9999/affinity: wanted \"flow\", \"client\" or "
+		"\"none\", got \"quic\"\n");
 	free(said);
+	free(text);
 }
 
 /* Ten thousand VIPs of one service, and one more service that takes one of them. */
@@ -625,26 +526,19 @@ main(int argc, char **argv)
 		return 2;
 	}
 	example_path = argv[1];
-#define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, setup_place, teardown_place)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values_and_defaults),
+		cmocka_unit_test(test_values_of_checks),
+		cmocka_unit_test(test_names_of_choices),
 		cmocka_unit_test(test_example_prints_as_itself),
 		cmocka_unit_test(test_truncated_at_every_byte),
 		cmocka_unit_test(test_every_byte_changed),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_ten_thousand),
-		IN_A_PLACE(test_error_at_the_end_of_ten_thousand),
+		cmocka_unit_test(test_error_at_the_end_of_ten_thousand),
 		cmocka_unit_test(test_ten_thousand_vips),
 		cmocka_unit_test(test_backends_in_all_pools),
 		cmocka_unit_test(test_vips_times_ports),
-		IN_A_PLACE(test_missing_file),
-		IN_A_PLACE(test_directory),
-		IN_A_PLACE(test_fifo),
-		IN_A_PLACE(test_symlink_loop),
-		IN_A_PLACE(test_device),
-		IN_A_PLACE(test_sparse_500_megabytes),
-		IN_A_PLACE(test_mode_000),
-		IN_A_PLACE(test_changes_while_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
