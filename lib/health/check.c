@@ -259,6 +259,8 @@ void
 checker_close(struct checker *checker)
 {
 	http_prober_free(checker->prober.http);
+	icmp_prober_free(checker->prober.icmp);
+	exec_prober_free(checker->prober.exec);
 	for (int i = 0; i < PROBE_RESOURCES; i++)
 		event_del(&checker->gates[i].room);
 	wheel_destroy(checker->wheel);

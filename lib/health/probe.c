@@ -13,12 +13,33 @@ static const struct probe_type *const types[] = {
 	[HEALTH_TCP] = &probe_tcp,
 	[HEALTH_HTTP] = &probe_http,
 	[HEALTH_HTTPS] = &probe_http,
+	[HEALTH_DNS] = &probe_dns,
+	[HEALTH_ICMP] = &probe_icmp,
+	[HEALTH_EXEC] = &probe_exec,
 };
 
 enum probe_resource
 probe_resource(const struct config_health *settings)
 {
 	return types[settings->type]->resource;
+}
+
+static void
+destination_set(struct probe *probe)
+{
+	const struct health_target *target = probe->target;
+	if (addr_is_v4(&target->address)) {
+		struct sockaddr_in *v4 = (struct sockaddr_in *)&probe->destination;
+		*v4 = (struct sockaddr_in){
+			.sin_family = AF_INET,
+			.sin_port = htons(target->port),
+			.sin_addr.s_addr = addr_v4(&target->address),
+		};
+		return;
+	}
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&probe->destination;
+	*v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(target->port)};
+	memcpy(&v6->sin6_addr, target->address.bytes, sizeof(v6->sin6_addr));
 }
 
 struct probe *
@@ -37,6 +58,7 @@ probe_new(struct prober *prober, const struct config_health *settings,
 	probe->done = done;
 	probe->context = context;
 	probe->fd = -1;
+	destination_set(probe);
 	return probe;
 }
 
@@ -73,6 +95,7 @@ probe_blame(int code)
 	case -ENOMEM:
 	case -EAGAIN: /* of connect: no port is free; of posix_spawn: too many processes */
 	case -EADDRNOTAVAIL:
+	case -EAFNOSUPPORT:
 	case -EPERM:
 		return PROBE_VOID;
 	default:
@@ -82,31 +105,13 @@ probe_blame(int code)
 
 /* Sockets */
 
-static int
-family_of(const struct probe *probe)
+int
+probe_family(const struct probe *probe)
 {
 	const struct health_path *path = &probe->prober->path;
 	if (probe->settings->via == HEALTH_VIA_PATH && path->family)
 		return path->family(path->context, probe->target);
 	return addr_is_v4(&probe->target->address) ? AF_INET : AF_INET6;
-}
-
-static void
-destination_set(struct probe *probe)
-{
-	const struct health_target *target = probe->target;
-	if (addr_is_v4(&target->address)) {
-		struct sockaddr_in *v4 = (struct sockaddr_in *)&probe->destination;
-		*v4 = (struct sockaddr_in){
-			.sin_family = AF_INET,
-			.sin_port = htons(target->port),
-			.sin_addr.s_addr = addr_v4(&target->address),
-		};
-		return;
-	}
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&probe->destination;
-	*v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(target->port)};
-	memcpy(&v6->sin6_addr, target->address.bytes, sizeof(v6->sin6_addr));
 }
 
 /* What the path says of a backend is about that backend, whatever errno it comes with. */
@@ -126,7 +131,7 @@ int
 probe_socket(struct probe *probe, int type, int protocol, struct error *err)
 {
 	probe_socket_close(probe);
-	probe->fd = socket(family_of(probe), type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	probe->fd = socket(probe_family(probe), type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	if (probe->fd < 0)
 		return error_set(err, -errno, "no socket for the probe: %s", strerror(errno));
 	/* A reset leaves no TIME_WAIT behind: at ten thousand probes a second, ports would run out. */

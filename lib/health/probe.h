@@ -60,8 +60,7 @@ enum probe_resource {
 struct probe_type {
 	size_t bytes; /* of the type's own struct, which begins with a struct probe */
 	enum probe_resource resource;
-	/* 0, or a negative errno and the sentence; the probe is ended by the caller then. -EMFILE,
-	 * -ENFILE, -ENOBUFS, -ENOMEM, -EAGAIN and -EPERM are ours, others are the backend's. */
+	/* 0, or a negative errno and the sentence; the probe is ended by the caller then. */
 	int (*start)(struct probe *probe, struct error *err);
 	/* Writes what did not come in time. */
 	void (*expire)(struct probe *probe, struct error *why);
@@ -84,7 +83,7 @@ struct probe {
 	int fd; /* -1: none */
 	bool has_event;
 	struct event event;
-	struct sockaddr_storage destination; /* the backend, or what the path says */
+	struct sockaddr_storage destination; /* the backend, until the path says otherwise */
 	uint32_t path_cookie;		     /* 0: none */
 };
 
@@ -98,10 +97,13 @@ void probe_expire(struct probe *probe, struct error *why);
 /* Closes, kills and frees whatever is under way. NULL is allowed. */
 void probe_end(struct probe *probe);
 
-/* PROBE_BAD, or PROBE_VOID for what is ours. */
+/* PROBE_VOID for an errno that speaks of what this process lacks, else PROBE_BAD. */
 enum probe_outcome probe_blame(int code);
 
 /* What types are made of */
+
+/* Of the socket that it will have: AF_INET or AF_INET6. */
+int probe_family(const struct probe *probe);
 
 /*
  * A socket that does not block, in probe->fd, and where it is to go, in probe->destination; on the
