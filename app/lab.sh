@@ -334,7 +334,7 @@ lab_config() {
     { "name": "dns", "vips": ["$LAB_VIP_DNS4", "$LAB_VIP_DNS6"], "protocol": "udp",
       "ports": [53], "pool": "dns", "affinity": "flow" }
   ],
-  "control": { "socket": "$LAB_SOCKET" }
+  "control": { "socket": "$LAB_SOCKET", "state": "$LAB_DIR/state" }
 }
 CONFIG
 }

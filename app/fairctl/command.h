@@ -30,9 +30,10 @@ struct invocation {
 	const struct command *command;
 	const char *socket;
 	bool json;
-	json_t *arguments; /* for the daemon */
-	const char *file;  /* check */
-	bool wait;	   /* reload */
+	json_t *arguments;   /* for the daemon */
+	const char *file;    /* check */
+	const char *capture; /* explain --pcap */
+	bool wait;	     /* reload, rollback */
 	struct view view;
 };
 
@@ -45,7 +46,7 @@ struct parameter {
 	int (*take)(struct invocation *invocation, const char *value, struct error *err);
 };
 
-#define COMMAND_PARAMETERS_MAX 3
+#define COMMAND_PARAMETERS_MAX 5
 
 struct command {
 	const char *name;
@@ -55,6 +56,9 @@ struct command {
 	enum exit_status (*run)(const struct invocation *invocation);
 	renderer *render;		       /* of what the daemon answers */
 	bool (*is_true)(const json_t *result); /* NULL: nothing can be false about it */
+	const char *synopsis; /* where the parameters do not say it: behind the name; or NULL */
+	/* What is wrong with all words together; NULL: nothing can be. */
+	int (*check)(const struct invocation *invocation, struct error *err);
 };
 
 /* Ends with one that has no name. */

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "text.h"
 
+#define SYNOPSIS_WIDTH 34
 #define DEFAULT_SOCKET "/run/fairlead/control.sock"
 
 /* Words that are left, and how many values by position have been taken. */
@@ -23,8 +24,12 @@ print_usage(FILE *out)
 {
 	char synopsis[COMMAND_SYNOPSIS_MAX];
 	fprintf(out, "usage: fairctl [-s SOCKET] [-j] COMMAND [ARGUMENT ...]\n\n");
-	for (const struct command *command = commands; command->name; command++)
-		fprintf(out, "  %-34s  %s\n", command_synopsis(command, synopsis), command->help);
+	for (const struct command *command = commands; command->name; command++) {
+		command_synopsis(command, synopsis);
+		bool is_wide = strlen(synopsis) > SYNOPSIS_WIDTH;
+		fprintf(out, "  %-*s%s%*s  %s\n", SYNOPSIS_WIDTH, synopsis, is_wide ? "\n  " : "",
+			is_wide ? SYNOPSIS_WIDTH : 0, "", command->help);
+	}
 	fprintf(out,
 		"\n"
 		"  -s, --socket SOCKET   the daemon's control socket; else $FAIRLEAD_SOCKET, else\n"
@@ -176,7 +181,7 @@ parse(struct invocation *invocation, char **argv, struct error *err)
 		find_position(invocation->command->parameters, words.positions);
 	if (missing && missing->required)
 		return error_set(err, -EINVAL, "%s is missing", missing->value);
-	return 0;
+	return invocation->command->check ? invocation->command->check(invocation, err) : 0;
 }
 
 static void

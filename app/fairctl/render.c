@@ -7,69 +7,6 @@
 #include "table.h"
 #include "text.h"
 
-/* status */
-
-static const struct column port_columns[] = {
-	{"PORT", "name", COLUMN_TEXT},
-	{"LINK", "link", COLUMN_TEXT},
-	{"MTU", "mtu", COLUMN_NUMBER},
-	{"MAC", "mac", COLUMN_TEXT},
-	{"DRIVER", "driver", COLUMN_TEXT},
-	{"KERNEL_INTERFACE", "kernel_interface", COLUMN_TEXT},
-	{"KERNEL_DRIVER", "kernel_driver", COLUMN_TEXT},
-	{"DEVICE", "device", COLUMN_TEXT},
-	{NULL, NULL, COLUMN_TEXT},
-};
-
-static const struct column worker_columns[] = {
-	{"WORKER_CPU", "cpu", COLUMN_NUMBER},
-	{"NUMA", "numa", COLUMN_NUMBER},
-	{"BUSY%", "busy_percent", COLUMN_NUMBER},
-	{"PACKETS", "packets", COLUMN_NUMBER},
-	{"BURSTS", "bursts", COLUMN_NUMBER},
-	{NULL, NULL, COLUMN_TEXT},
-};
-
-static void
-print_flow_table(const json_t *status, FILE *out)
-{
-	char path[TEXT_MAX], memory[TEXT_MAX];
-	int64_t capacity = text_number(status, "flow_table.capacity");
-	int64_t live = text_number(status, "flow_table.live");
-	double percent = capacity > 0 ? 100.0 * (double)live / (double)capacity : 0;
-	fprintf(out, "flow table   %" PRId64 " of %" PRId64 " flows (%.1f %%), %s\n", live,
-		capacity, percent,
-		json_is_true(text_find(status, "flow_table.resumed")) ? "resumed" : "new");
-	fprintf(out, "             %s, %s bytes%s\n", text_of(status, "flow_table.path", path),
-		text_of(status, "flow_table.bytes", memory),
-		json_is_true(text_find(status, "flow_table.hugetlbfs")) ? " on hugetlbfs" : "");
-}
-
-void
-render_status(const json_t *status, const struct view *view, FILE *out)
-{
-	(void)view;
-	char a[TEXT_MAX], b[TEXT_MAX], c[TEXT_MAX];
-	fprintf(out, "edge         %s\n", text_of(status, "name", a));
-	fprintf(out, "fairlead     %s, pid %s, up %s\n", text_of(status, "version", a),
-		text_of(status, "pid", b), text_duration(text_number(status, "uptime_s"), c));
-	fprintf(out, "config       %s, loaded %s ago\n", text_of(status, "config_file", a),
-		text_duration(text_number(status, "loaded_s_ago"), b));
-	fprintf(out, "serving      %s services, %s pools, %s backends\n",
-		text_of(status, "services", a), text_of(status, "pools", b),
-		text_of(status, "backends", c));
-	fprintf(out, "snapshot     %s, %s bytes on %s NUMA nodes\n",
-		text_of(status, "generation", a), text_of(status, "snapshot_bytes", b),
-		text_of(status, "numa_nodes", c));
-	print_flow_table(status, out);
-	fprintf(out, "buffers      %s of %s free\n", text_of(status, "buffers.free", a),
-		text_of(status, "buffers.total", b));
-	putc('\n', out);
-	table_print(text_find(status, "ports"), port_columns, out);
-	putc('\n', out);
-	table_print(text_find(status, "workers"), worker_columns, out);
-}
-
 /* services, backends, neighbours */
 
 void
@@ -91,6 +28,34 @@ render_services(const json_t *services, const struct view *view, FILE *out)
 	table_print(services, columns, out);
 }
 
+/* Those that an operator or the file drains, with what is left to wait for. */
+static void
+print_drains(const json_t *backends, FILE *out)
+{
+	static const struct column columns[] = {
+		{"DRAINING", "pool", COLUMN_TEXT},
+		{"BACKEND", "name", COLUMN_TEXT},
+		{"STATE", "state", COLUMN_TEXT},
+		{"BY", "drain.by", COLUMN_TEXT},
+		{"SINCE", "drain.since", COLUMN_TEXT},
+		{"DEADLINE", "drain.deadline", COLUMN_TEXT},
+		{"FLOWS_LEFT", "flows", COLUMN_NUMBER},
+		{NULL, NULL, COLUMN_TEXT},
+	};
+	json_t *draining = json_array(), *backend;
+	size_t i;
+	json_array_foreach(backends, i, backend)
+	{
+		if (json_is_object(text_find(backend, "drain")))
+			json_array_append(draining, backend);
+	}
+	if (json_array_size(draining)) {
+		putc('\n', out);
+		table_print(draining, columns, out);
+	}
+	json_decref(draining);
+}
+
 void
 render_backends(const json_t *backends, const struct view *view, FILE *out)
 {
@@ -100,6 +65,7 @@ render_backends(const json_t *backends, const struct view *view, FILE *out)
 		{"BACKEND", "name", COLUMN_TEXT},
 		{"ADDRESS", "address", COLUMN_TEXT},
 		{"STATE", "state", COLUMN_TEXT},
+		{"HEALTH", "health.verdict", COLUMN_TEXT},
 		{"WEIGHT", "weight", COLUMN_NUMBER},
 		{"SHARE%", "share_percent", COLUMN_NUMBER},
 		{"FLOWS", "flows", COLUMN_NUMBER},
@@ -113,6 +79,39 @@ render_backends(const json_t *backends, const struct view *view, FILE *out)
 		{NULL, NULL, COLUMN_TEXT},
 	};
 	table_print(backends, columns, out);
+	print_drains(backends, out);
+}
+
+void
+render_health(const json_t *health, const struct view *view, FILE *out)
+{
+	(void)view;
+	static const struct column columns[] = {
+		{"POOL", "pool", COLUMN_TEXT},
+		{"BACKEND", "name", COLUMN_TEXT},
+		{"STATE", "state", COLUMN_TEXT},
+		{"HEALTH", "health.verdict", COLUMN_TEXT},
+		{"SINCE_S", "health.since_s", COLUMN_NUMBER},
+		{"PROBES", "health.probes", COLUMN_NUMBER},
+		{"FAILURES", "health.failures", COLUMN_NUMBER},
+		{"TOOK_US", "health.duration_us", COLUMN_NUMBER},
+		{"FAILED_AT", "health.last_failure_at", COLUMN_TEXT},
+		{"LAST_FAILURE", "health.last_failure", COLUMN_REMARK},
+		{NULL, NULL, COLUMN_TEXT},
+	};
+	static const struct column change_columns[] = {
+		{"AT", "at", COLUMN_TEXT},
+		{"HEALTH", "verdict", COLUMN_TEXT},
+		{"REASON", "reason", COLUMN_TEXT},
+		{NULL, NULL, COLUMN_TEXT},
+	};
+	table_print(health, columns, out);
+	/* Of one backend there is room for what it has been through. */
+	const json_t *changes = text_find(json_array_get(health, 0), "health.changes");
+	if (json_array_size(health) == 1 && json_array_size(changes)) {
+		putc('\n', out);
+		table_print(changes, change_columns, out);
+	}
 }
 
 void
@@ -239,7 +238,7 @@ render_stats(const json_t *stats, const struct view *view, FILE *out)
 	table_print_members(text_find(stats, "next_hops"), out);
 }
 
-/* explain, reload */
+/* explain */
 
 void
 render_explain(const json_t *explained, const struct view *view, FILE *out)
@@ -261,28 +260,4 @@ render_explain(const json_t *explained, const struct view *view, FILE *out)
 		fprintf(out, "%s%*s", text, (int)(widest - text_width(text)) + 3, "");
 		fprintf(out, "%s\n", text_of(step, "text", text));
 	}
-}
-
-static void
-print_lines(const json_t *lines, const char *prefix, FILE *out)
-{
-	size_t i;
-	json_t *line;
-	json_array_foreach(lines, i, line)
-	{
-		fprintf(out, "%s", prefix);
-		text_print_line(json_is_string(line) ? json_string_value(line) : "-", out);
-	}
-}
-
-void
-render_reload(const json_t *reload, const struct view *view, FILE *out)
-{
-	(void)view;
-	char generation[TEXT_MAX];
-	const json_t *changed = text_find(reload, "changed");
-	fprintf(out, "snapshot %s: %s\n", text_of(reload, "generation", generation),
-		json_array_size(changed) ? "changed" : "nothing changed");
-	print_lines(changed, "  ", out);
-	print_lines(text_find(reload, "warnings"), "", out);
 }

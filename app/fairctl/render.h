@@ -19,7 +19,10 @@ struct view {
 
 typedef void renderer(const json_t *result, const struct view *view, FILE *out);
 
-renderer render_status, render_services, render_backends, render_flows, render_stats,
-	render_neighbours, render_explain, render_reload;
+/* render.c: the traffic */
+renderer render_services, render_backends, render_health, render_flows, render_stats,
+	render_neighbours, render_explain;
+/* render_config.c: the daemon and its configurations */
+renderer render_status, render_diff, render_reload, render_confirm, render_history, render_drain;
 
 #endif

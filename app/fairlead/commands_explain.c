@@ -126,6 +126,48 @@ tell_entry(const struct daemon *d, json_t *reply, json_t *steps, const struct ex
 		json_pack("{s:s, s:i, s:s}", "state", state, "age_s", (int)age_s, "backend", name));
 }
 
+/* Why this backend, with what its standing, and that of the one it is not, have to do with it. */
+static const char *
+tell_why(const struct daemon *d, const struct explanation *e, const struct standing *standing,
+	char *text, size_t size)
+{
+	uint32_t p, b;
+	const char *more = "";
+	if (e->why == EXPLAIN_BY_ENTRY && standing->kind == STANDING_DRAIN)
+		more = ", and a backend that drains keeps its flows";
+	else if (e->why == EXPLAIN_BY_ENTRY && standing->kind == STANDING_DOWN)
+		more = ", and the pool keeps flows of a backend that is down";
+	else if (e->why == EXPLAIN_OWNER_GONE &&
+		 snapshot_find_backend(d->publish.snapshot, e->entry.backend, &p, &b)) {
+		struct standing owner = snapshot_standing(d->publish.snapshot, p, b);
+		snprintf(text, size,
+			"the flow's backend is %s and keeps no such flow: its row decides",
+			standing_name(owner.kind));
+		return text;
+	}
+	snprintf(text, size, "%s%s", explain_why_text(e->why), more);
+	return text;
+}
+
+/* The next hop, and with which VLAN tag and in what the packet goes there. */
+static void
+tell_way(const struct daemon *d, json_t *reply, json_t *steps, const struct explanation *e,
+	const struct config_pool *pool, uint32_t slot)
+{
+	json_t *hop = commands_next_hop(d, slot);
+	const char *detail = json_string_value(json_object_get(hop, "detail"));
+	uint16_t vlan = l2_slot_resolved(e->slot) ? l2_slot_vlan(e->slot) : 0;
+	step(steps, "next hop", "%s", detail ? detail : "this box");
+	if (vlan != 0)
+		step(steps, "VLAN", "%u", vlan);
+	else
+		step(steps, "VLAN", "none");
+	step(steps, "encapsulation", "%s", pool->forward.mode);
+	json_object_set_new(reply, "next_hop", hop);
+	json_object_set_new(reply, "vlan", vlan ? json_integer(vlan) : json_null());
+	json_object_set_new(reply, "encapsulation", json_string(pool->forward.mode));
+}
+
 static void
 tell_backend(const struct daemon *d, json_t *reply, json_t *steps, const struct explanation *e)
 {
@@ -137,20 +179,16 @@ tell_backend(const struct daemon *d, json_t *reply, json_t *steps, const struct 
 	}
 	const struct config_pool *pool = &config->pools[p];
 	const struct config_backend *backend = &pool->backends[b];
-	const char *state = backend_state_name(backend->state);
-	char address[ADDR_TEXT_MAX];
+	struct standing standing = snapshot_standing(d->publish.snapshot, p, b);
+	const char *state = standing_name(standing.kind);
+	char address[ADDR_TEXT_MAX], why[256];
 	addr_format(&backend->address, address);
 	step(steps, "backend", "%s/%s, %s, %s: %s", pool->name, backend->name, address, state,
-		explain_why_text(e->why));
-	json_t *hop = commands_next_hop(d, snapshot_backend_slot(d->publish.snapshot, p, b));
-	const char *detail = json_string_value(json_object_get(hop, "detail"));
-	step(steps, "next hop", "%s", detail ? detail : "this box");
-	step(steps, "sent by", "%s", pool->forward.mode);
+		tell_why(d, e, &standing, why, sizeof(why)));
 	json_object_set_new(reply, "backend",
 		json_pack("{s:s, s:s, s:s, s:s}", "pool", pool->name, "name", backend->name,
 			"address", address, "state", state));
-	json_object_set_new(reply, "next_hop", hop);
-	json_object_set_new(reply, "encapsulation", json_string(pool->forward.mode));
+	tell_way(d, reply, steps, e, pool, snapshot_backend_slot(d->publish.snapshot, p, b));
 }
 
 int

@@ -16,9 +16,8 @@
 #include "metrics.h"
 #include "reload.h"
 
-#define TICK_MS	    1000
-#define RECLAIM_MS  10
-#define SOCKET_MODE 0660
+#define TICK_MS	   1000
+#define RECLAIM_MS 10
 
 /* A worker's time, as of the last tick. */
 struct busy {
@@ -46,16 +45,6 @@ on_terminate(evutil_socket_t signal_number, short what, void *context)
 }
 
 static void
-log_lines(const char *text)
-{
-	while (text && *text) {
-		size_t length = strcspn(text, "\n");
-		log_error("%.*s", (int)length, text);
-		text += length + (text[length] == '\n');
-	}
-}
-
-static void
 on_hangup(evutil_socket_t signal_number, short what, void *context)
 {
 	(void)signal_number;
@@ -63,14 +52,8 @@ on_hangup(evutil_socket_t signal_number, short what, void *context)
 	struct daemon *d = context;
 	struct reload_result result;
 	struct error err;
-	if (reload(d, d->config_file, &result, &err) < 0) {
-		log_lines(result.messages);
-		for (uint32_t i = 0; result.plan && i < result.plan->count; i++)
-			if (result.plan->actions[i].kind == PLAN_RESTART)
-				log_error("%s: %s", result.plan->actions[i].name,
-					result.plan->actions[i].detail);
-		log_error("reload: %s", err.text);
-	}
+	/* The log and `fairctl status` say what came of it. */
+	reload(d, &(struct reload_order){.by = "SIGHUP"}, &result, &err);
 	reload_result_free(&result);
 }
 
@@ -100,6 +83,7 @@ on_tick(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	struct daemon *d = context;
 	struct mono now = mono_now();
+	reload_tick(d, now);
 	nexthop_tick(d->nexthops, now);
 	flow_file_touch(d->flow_file, now);
 	fragment_notes_sweep(d->dp.notes, flow_tick(now));
@@ -203,8 +187,9 @@ control_open(struct daemon *daemon, struct error *err)
 	if (rc == 0)
 		rc = fleet_start(daemon->fleet, c->loop, err);
 	if (rc == 0)
-		rc = control_socket_open(&c->socket, c->loop, config->control_socket, SOCKET_MODE,
-			commands_handle, daemon, err);
+		rc = control_socket_open(&c->socket, c->loop, config->control_socket,
+			config->control_socket_mode, config->control_socket_group, commands_handle,
+			daemon, err);
 	if (rc == 0 && config->control_metrics)
 		rc = metrics_open(&c->metrics, daemon, c->loop, config->control_metrics, err);
 	return rc;

@@ -17,6 +17,8 @@
 
 struct control;
 struct fleet;
+struct rehearsal;
+struct reloader;
 
 struct daemon {
 	const char *config_file; /* absolute */
@@ -37,6 +39,8 @@ struct daemon {
 	struct sweep sweep;
 	struct announcer announcer;
 	struct control *control;
+	struct reloader *reloader;   /* reload.h */
+	struct rehearsal *rehearsal; /* for "explain_frames"; NULL until the first */
 };
 
 #endif

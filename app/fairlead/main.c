@@ -12,6 +12,7 @@
 #include "control.h"
 #include "fleet.h"
 #include "log.h"
+#include "rehearsal.h"
 #include "reload.h"
 
 enum action {
@@ -240,6 +241,8 @@ descend(struct daemon *d)
 	fleet_destroy(d->fleet);
 	sweep_fini(&d->sweep);
 	announcer_fini(&d->announcer);
+	reload_fini(d);
+	rehearsal_destroy(d->rehearsal);
 	publish_fini(&d->publish);
 	if (d->nexthops)
 		nexthop_destroy(d->nexthops);

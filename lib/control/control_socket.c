@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <grp.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -25,6 +26,8 @@
 #define ACCEPT_PAUSE_S 1
 /* What control_call takes in: 65535 backends of 1 KB each, four times over. */
 #define ANSWER_BYTES_MAX (256u << 20)
+/* An entry of the group database, with all its members. */
+#define GROUP_BYTES_MAX (1u << 20)
 
 struct client {
 	TAILQ_ENTRY(client) link;
@@ -345,9 +348,32 @@ remove_stale(const struct sockaddr_un *address, struct error *err)
 	return 0;
 }
 
+/* NULL is the daemon's own, which chown(2) leaves alone. */
+static int
+find_group(const char *name, gid_t *id, struct error *err)
+{
+	*id = (gid_t)-1;
+	if (!name)
+		return 0;
+	char *bytes = malloc(GROUP_BYTES_MAX);
+	if (!bytes)
+		return error_set(err, -ENOMEM, "control socket: out of memory");
+	struct group group, *found;
+	int problem = getgrnam_r(name, &group, bytes, GROUP_BYTES_MAX, &found);
+	if (found)
+		*id = group.gr_gid;
+	free(bytes);
+	if (!found)
+		return error_set(err, problem ? -problem : -ENOENT,
+			"control socket: wanted a group of this machine, got \"%s\"%s%s", name,
+			problem ? ": " : "", problem ? strerror(problem) : "");
+	return 0;
+}
+
 /* The new file gets the mode of the socket (Linux): it is never open to others, not even briefly. */
 static int
-bind_and_listen(struct control_socket *s, const struct sockaddr_un *address, mode_t mode)
+bind_and_listen(
+	struct control_socket *s, const struct sockaddr_un *address, mode_t mode, gid_t group)
 {
 	if (fchmod(s->fd, 0600) < 0 ||
 		bind(s->fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
@@ -357,16 +383,21 @@ bind_and_listen(struct control_socket *s, const struct sockaddr_un *address, mod
 		return -errno;
 	s->device = st.st_dev;
 	s->inode = st.st_ino;
-	if (listen(s->fd, CONTROL_CLIENTS_MAX) < 0 || chmod(s->path, mode) < 0)
+	if (listen(s->fd, CONTROL_CLIENTS_MAX) < 0 || chown(s->path, (uid_t)-1, group) < 0 ||
+		chmod(s->path, mode) < 0)
 		return -errno;
 	return 0;
 }
 
 static int
-open_file(struct control_socket *s, const char *path, mode_t mode, struct error *err)
+open_file(struct control_socket *s, const char *path, mode_t mode, const char *group_name,
+	struct error *err)
 {
 	struct sockaddr_un address;
-	int rc = socket_address(&address, path, err);
+	gid_t group;
+	int rc = find_group(group_name, &group, err);
+	if (rc == 0)
+		rc = socket_address(&address, path, err);
 	if (rc == 0)
 		rc = make_directories(path, err);
 	if (rc == 0)
@@ -375,7 +406,7 @@ open_file(struct control_socket *s, const char *path, mode_t mode, struct error 
 		return rc;
 	memcpy(s->path, path, strlen(path) + 1);
 	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	rc = s->fd < 0 ? -errno : bind_and_listen(s, &address, mode);
+	rc = s->fd < 0 ? -errno : bind_and_listen(s, &address, mode, group);
 	if (rc < 0)
 		return error_set(err, rc, "control socket %s: %s", path, strerror(-rc));
 	return 0;
@@ -392,7 +423,8 @@ join_loop(struct control_socket *s)
 
 int
 control_socket_open(struct control_socket **socket, struct event_base *loop, const char *path,
-	uint32_t mode, control_handler *handler, void *context, struct error *err)
+	uint32_t mode, const char *group, control_handler *handler, void *context,
+	struct error *err)
 {
 	struct control_socket *s = calloc(1, sizeof(*s));
 	if (!s)
@@ -403,7 +435,7 @@ control_socket_open(struct control_socket **socket, struct event_base *loop, con
 	s->context = context;
 	s->patience_ms = PATIENCE_MS;
 	TAILQ_INIT(&s->clients);
-	int rc = open_file(s, path, (mode_t)mode, err);
+	int rc = open_file(s, path, (mode_t)mode, group, err);
 	if (rc == 0 && !join_loop(s))
 		rc = error_set(err, -ENOMEM, "control socket: the event loop does not take it");
 	if (rc < 0) {

@@ -44,12 +44,14 @@ typedef int control_handler(
 	void *context, const char *command, json_t *arguments, json_t **result, struct error *err);
 
 /*
- * Binds `path`, mode 0600 at first and then `mode`. A socket file that nobody listens on is
- * replaced; one with a live listener is -EADDRINUSE, a file of another kind -EEXIST. Missing
- * directories are made (0755).
+ * Binds `path`, mode 0600 at first, then given to `group` (NULL: the daemon's own), then `mode`. A
+ * socket file that nobody listens on is replaced; one with a live listener is -EADDRINUSE, a file of
+ * another kind -EEXIST, a group that this machine does not know -ENOENT. Missing directories are
+ * made (0755).
  */
 int control_socket_open(struct control_socket **socket, struct event_base *loop, const char *path,
-	uint32_t mode, control_handler *handler, void *context, struct error *err);
+	uint32_t mode, const char *group, control_handler *handler, void *context,
+	struct error *err);
 /* For tests, which have no time: a patience other than 30 s, for clients that connect from now on.
  */
 void control_socket_set_patience(struct control_socket *socket, uint32_t patience_ms);

@@ -67,7 +67,7 @@ make_world(void)
 	snprintf(w->path, sizeof(w->path), "%s/control.sock", w->directory);
 	w->loop = event_base_new();
 	REQUIRE(w->loop != NULL);
-	REQUIRE(control_socket_open(&w->socket, w->loop, w->path, 0600, handle, w, &err) == 0);
+	REQUIRE(control_socket_open(&w->socket, w->loop, w->path, 0600, NULL, handle, w, &err) == 0);
 	atexit(clean_up);
 	return w;
 }

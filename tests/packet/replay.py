@@ -187,6 +187,7 @@ class Daemon:
     def __init__(self, directory, configuration):
         self.socket = directory / "control.sock"
         configuration["control"]["socket"] = str(self.socket)
+        configuration["control"]["state"] = str(directory / "state")
         configuration["dataplane"]["flow_table"]["path"] = str(directory / "flows")
         configuration["dataplane"]["ports"][0]["device"] = (
             f"net_pcap0,rx_pcap={directory / 'in.pcap'},tx_pcap={directory / 'out.pcap'}")

@@ -126,7 +126,7 @@ start_with_patience(void **state, uint32_t patience_ms)
 		return -1;
 	struct daemon *d = *state;
 	struct error err;
-	if (control_socket_open(&d->socket, d->loop, d->path, 0600, handle, d, &err) < 0)
+	if (control_socket_open(&d->socket, d->loop, d->path, 0600, NULL, handle, d, &err) < 0)
 		return -1;
 	if (patience_ms > 0)
 		control_socket_set_patience(d->socket, patience_ms);

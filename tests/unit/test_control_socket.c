@@ -3,6 +3,7 @@
 #include "control_daemon.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/stat.h>
 
 /* Tests: what is asked is answered */
@@ -153,10 +154,38 @@ the_file_has_its_mode_and_goes_with_the_socket(void **state)
 	struct error err;
 	struct stat st;
 	assert_int_equal(
-		control_socket_open(&d->socket, d->loop, d->path, 0660, handle, d, &err), 0);
+		control_socket_open(&d->socket, d->loop, d->path, 0660, NULL, handle, d, &err), 0);
 	assert_int_equal(stat(d->path, &st), 0);
 	assert_int_equal(st.st_mode, S_IFSOCK | 0660);
 	control_socket_close(d->socket);
+	assert_int_equal(stat(d->path, &st), -1);
+}
+
+static void
+the_file_is_given_to_the_group(void **state)
+{
+	struct daemon *d = *state;
+	struct error err;
+	struct stat st;
+	/* Root may give it to anybody's, others to their own. */
+	const struct group *group = getuid() == 0 ? getgrnam("daemon") : getgrgid(getgid());
+	if (!group)
+		skip();
+	gid_t id = group->gr_gid;
+	assert_int_equal(control_socket_open(&d->socket, d->loop, d->path, 0660, group->gr_name,
+				 handle, d, &err),
+		0);
+	assert_int_equal(stat(d->path, &st), 0);
+	assert_int_equal(st.st_mode, S_IFSOCK | 0660);
+	assert_int_equal(st.st_gid, id);
+	assert_int_equal(st.st_uid, getuid());
+	control_socket_close(d->socket);
+
+	assert_int_equal(control_socket_open(&d->socket, d->loop, d->path, 0660, "no such group",
+				 handle, d, &err),
+		-ENOENT);
+	assert_string_equal(err.text,
+		"control socket: wanted a group of this machine, got \"no such group\"");
 	assert_int_equal(stat(d->path, &st), -1);
 }
 
@@ -168,9 +197,9 @@ live_socket_is_left_alone_and_a_stale_one_replaced(void **state)
 	struct error err;
 	struct stat st;
 	assert_int_equal(
-		control_socket_open(&d->socket, d->loop, d->path, 0600, handle, d, &err), 0);
+		control_socket_open(&d->socket, d->loop, d->path, 0600, NULL, handle, d, &err), 0);
 	assert_int_equal(
-		control_socket_open(&second, d->loop, d->path, 0600, handle, d, &err), -EADDRINUSE);
+		control_socket_open(&second, d->loop, d->path, 0600, NULL, handle, d, &err), -EADDRINUSE);
 	assert_null(second);
 	assert_int_equal(stat(d->path, &st), 0);
 	control_socket_close(d->socket);
@@ -181,7 +210,7 @@ live_socket_is_left_alone_and_a_stale_one_replaced(void **state)
 	assert_int_equal(bind(dead, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(dead);
 	assert_int_equal(
-		control_socket_open(&d->socket, d->loop, d->path, 0600, handle, d, &err), 0);
+		control_socket_open(&d->socket, d->loop, d->path, 0600, NULL, handle, d, &err), 0);
 	control_socket_close(d->socket);
 }
 
@@ -192,13 +221,13 @@ what_is_not_ours_is_not_removed(void **state)
 	struct error err;
 	struct stat st;
 	assert_int_equal(
-		control_socket_open(&d->socket, d->loop, d->path, 0600, handle, d, &err), 0);
+		control_socket_open(&d->socket, d->loop, d->path, 0600, NULL, handle, d, &err), 0);
 	unlink(d->path);
 	close(open(d->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	control_socket_close(d->socket);
 	assert_int_equal(stat(d->path, &st), 0);
 	assert_int_equal(
-		control_socket_open(&d->socket, d->loop, d->path, 0600, handle, d, &err), -EEXIST);
+		control_socket_open(&d->socket, d->loop, d->path, 0600, NULL, handle, d, &err), -EEXIST);
 	assert_int_equal(stat(d->path, &st), 0);
 }
 
@@ -210,12 +239,12 @@ paths_that_cannot_be_are_refused(void **state)
 	char path[200];
 	memset(path, 'a', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(control_socket_open(&d->socket, d->loop, path, 0600, handle, d, &err),
+	assert_int_equal(control_socket_open(&d->socket, d->loop, path, 0600, NULL, handle, d, &err),
 		-ENAMETOOLONG);
 	assert_int_equal(
-		control_socket_open(&d->socket, d->loop, "", 0600, handle, d, &err), -ENAMETOOLONG);
+		control_socket_open(&d->socket, d->loop, "", 0600, NULL, handle, d, &err), -ENAMETOOLONG);
 	assert_int_equal(control_socket_open(&d->socket, d->loop, "/dev/null/run/control.sock",
-				 0600, handle, d, &err),
+				 0600, NULL, handle, d, &err),
 		-ENOTDIR);
 }
 
@@ -318,6 +347,7 @@ main(void)
 		SERVED(callers_at_once_get_their_own_answers),
 		SERVED(big_answer_arrives_whole),
 		ALONE(the_file_has_its_mode_and_goes_with_the_socket),
+		ALONE(the_file_is_given_to_the_group),
 		ALONE(live_socket_is_left_alone_and_a_stale_one_replaced),
 		ALONE(what_is_not_ours_is_not_removed),
 		ALONE(paths_that_cannot_be_are_refused),

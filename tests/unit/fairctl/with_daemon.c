@@ -71,7 +71,7 @@ run(struct stand_in *stand_in, const char *socket_path, char **program)
 	struct error err;
 	setenv("FAIRLEAD_SOCKET", socket_path, 1);
 	if (control_socket_open(
-		    &socket, stand_in->loop, socket_path, 0600, answer, stand_in, &err) < 0) {
+		    &socket, stand_in->loop, socket_path, 0600, NULL, answer, stand_in, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;
 	}
