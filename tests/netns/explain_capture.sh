@@ -41,7 +41,7 @@ equal "its number and its time" "$(jq -c '.[2] | [.number, .time_s]' "$LAB_DIR/e
 equal "its tuple" "$(jq -c '.[3] | [.protocol, .source, .source_port, .destination, .destination_port]' \
     "$LAB_DIR/explained.json")" '["tcp","10.0.1.2",6,"192.0.2.80",81]'
 equal "its service" "$(jq -c 'map(.service)' "$LAB_DIR/explained.json")" \
-    '["web","web","web",null,null,"web",null,null,null,null,null,null,"dns","dns",null]'
+    '["web","web","web",null,null,"web",null,"web",null,null,null,null,"dns","dns",null]'
 equal "a flow that the table remembers goes where the table says" \
     "$(jq -c '.[0] | [.backend, .entry, .why]' "$LAB_DIR/explained.json")" \
     "$(jq -c '[.entry.backend, true, "the flow table remembers the flow"]' "$LAB_DIR/flow.json")"
