@@ -209,7 +209,8 @@ load_all(struct history *h, struct error *err)
 	int result = state_file_list(h->directory, note_file, &list, err);
 	if (list.out_of_memory)
 		result = error_set(err, -ENOMEM, "not enough memory");
-	qsort(list.numbers, list.count, sizeof(*list.numbers), compare_falling);
+	if (list.count > 0)
+		qsort(list.numbers, list.count, sizeof(*list.numbers), compare_falling);
 	for (size_t i = 0; i < list.count && h->count < HISTORY_MAX; i++) {
 		int rc = load(h, list.numbers[i], &wrong);
 		if (rc < 0 && result == 0) {
