@@ -82,11 +82,12 @@ run(struct rehearsal *r, const struct rehearsal_stage *stage, const uint8_t *fra
 	pipeline_burst(&r->pipeline, stage->tables, stage->port, &r->burst);
 }
 
-/* Whether the stages have asked the flow table. */
+/* Whether the stages have chosen a backend, or tried to, by flow table and rows. */
 static bool
-asked_for_flow(const struct burst *b)
+has_chosen(const struct burst *b)
 {
-	return b->service[0] != SERVICE_NONE && b->packets[0].fragment != FRAGMENT_LATER;
+	return (b->backend[0] != 0 || b->exit[0] == EXIT_DROP_NO_BACKEND) &&
+	       b->packets[0].fragment != FRAGMENT_LATER;
 }
 
 /* The live entry of the flow, into the table here; true if there is one. */
@@ -133,7 +134,7 @@ rehearsal_frame(struct rehearsal *r, const struct rehearsal_stage *stage, const 
 			fragment_note_find(stage->notes, r->burst.hash[0], r->pipeline.tick);
 		if (note.backend != 0)
 			run(r, stage, frame, length, &note);
-	} else if (asked_for_flow(&r->burst) &&
+	} else if (has_chosen(&r->burst) &&
 		   stage->tables->service[r->burst.service[0]].affinity != TABLES_AFFINITY_NONE) {
 		done.has_entry = borrow_entry(r, stage, &done.entry);
 		if (done.has_entry)
@@ -145,7 +146,7 @@ rehearsal_frame(struct rehearsal *r, const struct rehearsal_stage *stage, const 
 	done.service = b->service[0];
 	done.backend = b->backend[0];
 	done.is_quote = b->quotes[0];
-	if (asked_for_flow(b))
+	if (has_chosen(b))
 		done.why = why_chosen(stage, &done);
 	return done;
 }
