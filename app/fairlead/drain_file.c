@@ -116,7 +116,8 @@ drain_file_save(const char *directory, const struct fleet *fleet, struct error *
 	if (!text)
 		return error_set(err, -ENOMEM, "not enough memory to save drains");
 	int rc = state_file_read(directory, NAME, BYTES_MAX, &before, &length, err);
-	bool same = rc == 0 ? strcmp(before, text) == 0 : rc == -ENOENT && drains->count == 0;
+	bool is_absent = rc == -ENOENT || rc == -ENOTDIR;
+	bool same = rc == 0 ? strcmp(before, text) == 0 : is_absent && drains->count == 0;
 	rc = same ? 0 : state_file_write(directory, NAME, text, strlen(text), err);
 	free(before);
 	free(text);
