@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "openmetrics.h"
+#include "reload.h"
 
 #define HEADER_BYTES_MAX 8192
 #define TIMEOUT_S	 10
@@ -62,9 +63,14 @@ render(const struct daemon *d, size_t *bytes)
 				snapshot_service_number(d->publish.snapshot, i)};
 		fill_backends(d, backends);
 		struct nexthop_counters hops = nexthop_counters(d->nexthops);
+		const struct reload_state state = reload_state(d);
 		struct openmetrics_gauges gauges = {
 			.flow_entries = d->sweep.last.live,
 			.flow_capacity = d->flow_capacity,
+			.configuration_generation = reload_generation(d),
+			.configuration_unconfirmed = state.waits,
+			.configuration_reload_refused =
+				state.last && state.last->outcome >= RELOAD_REFUSED,
 			.snapshot_generation = snapshot_generation(d->publish.snapshot),
 			.next_hops_resolved = hops.resolved,
 			.next_hops_unresolved = hops.unresolved,

@@ -94,7 +94,13 @@ openmetrics_write(FILE *out, const struct stats *stats, const struct openmetrics
 		gauges->flow_entries);
 	gauge(out, "flow_table_capacity", "Flows the table is laid out for.",
 		gauges->flow_capacity);
-	gauge(out, "snapshot_generation", "Number of the configuration in force, from 1.",
+	gauge(out, "configuration_generation", "Number of the configuration in force.",
+		gauges->configuration_generation);
+	gauge(out, "configuration_unconfirmed", "1 while a reload waits for confirmation.",
+		gauges->configuration_unconfirmed);
+	gauge(out, "configuration_reload_refused", "1 if the last try to reload was refused.",
+		gauges->configuration_reload_refused);
+	gauge(out, "snapshot_generation", "Number of the snapshot in force, from 1 at the start.",
 		gauges->snapshot_generation);
 	gauge(out, "next_hops_resolved", "Backend addresses whose next hop is known.",
 		gauges->next_hops_resolved);

@@ -25,6 +25,7 @@ struct openmetrics_backend {
 
 struct openmetrics_gauges {
 	uint64_t flow_entries, flow_capacity; /* in use; laid out for */
+	uint64_t configuration_generation, configuration_unconfirmed, configuration_reload_refused;
 	uint64_t snapshot_generation;
 	uint64_t next_hops_resolved, next_hops_unresolved;
 };

@@ -103,7 +103,14 @@ test_openmetrics_page(void **state)
 	count(&workers[0]->backends[1], 3, 180);
 	const struct openmetrics_service services[] = {{"web", 2}};
 	const struct openmetrics_backend backends[] = {{"caches", "cache1", 1, 4, true}};
-	const struct openmetrics_gauges gauges = {4, 1024, 2, 1, 0};
+	const struct openmetrics_gauges gauges = {
+		.flow_entries = 4,
+		.flow_capacity = 1024,
+		.configuration_generation = 7,
+		.configuration_unconfirmed = 1,
+		.snapshot_generation = 2,
+		.next_hops_resolved = 1,
+	};
 	char *page;
 	size_t bytes;
 	FILE *out = open_memstream(&page, &bytes);
@@ -118,6 +125,9 @@ test_openmetrics_page(void **state)
 		"\nfairlead_flow_events_total{event=\"hit\"} 0\n",
 		"\nfairlead_flow_table_entries 4\n",
 		"\nfairlead_flow_table_capacity 1024\n",
+		"\nfairlead_configuration_generation 7\n",
+		"\nfairlead_configuration_unconfirmed 1\n",
+		"\nfairlead_configuration_reload_refused 0\n",
 		"\nfairlead_snapshot_generation 2\n",
 		"\nfairlead_next_hops_resolved 1\n",
 		"\nfairlead_next_hops_unresolved 0\n",
