@@ -6,7 +6,7 @@
 /usr/bin/python3 -c 'import scapy' 2>/dev/null || skip_all "needs python3-scapy"
 
 counts() { # what packets would change
-    lab_fairctl -j stats | jq -c '[.received, .answered, .flow_table]'
+    lab_fairctl -j stats | jq -c '[.answered, .dropped, .flow_table]'
     lab_fairctl -j flows | jq .live
 }
 

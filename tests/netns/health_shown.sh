@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What checks say is seen: in backends, in health with its history and its reasons, and in explain.
+. "$(dirname "$0")/lab.sh"
+
+b2() { # JQ-ARGUMENT…
+    lab_fairctl -j health web/b2 | jq -c '.[0]' | jq -c "$@"
+}
+
+lab_up
+sessions_serve b1 b2
+lab_config b1 b2 | jq '.pools.web += {
+    "health": {"type": "tcp", "port": 7000, "interval_ms": 200, "timeout_ms": 100, "fall": 2, "rise": 1},
+    "when_down": {"tcp": {"flows": "move"}}}' >"$LAB_CONFIG"
+lab_edge_start
+expect "b2 is up" lab_wait 10 b2 -e '.health.verdict == "up"'
+equal "of a pool without checks nothing is known" \
+    "$(lab_fairctl -j health dns/b2 | jq -r '.[0].health.verdict')" unchecked
+sessions_open 40
+kill -STOP "$(lab_pid sessions)" # no packet comes that would take a flow elsewhere
+
+kill -9 "$(lab_pid b2-sessions)"
+expect "b2 goes down" lab_wait 10 b2 -e '.state == "down" and .health.verdict == "down"'
+# Of flows that b2 had, explain says that their rows decide now, and why. (Counting flows would sweep
+# their entries away.)
+for port in $(lab_in client1 ss -Htan "dst $LAB_VIP_WEB4" | awk '{ sub(/.*:/, "", $4); print $4 }'); do
+    lab_fairctl explain tcp "10.0.1.2:$port" "$LAB_VIP_WEB4:7000"
+done >"$LAB_DIR/explained.log"
+expect "explain says of each why it leaves" \
+    awk '/^entry +web\/b2/ { entries++ } /is down and keeps no such flow: its row decides/ { told++ }
+        END { exit !(entries > 0 && entries == told) }' "$LAB_DIR/explained.log"
+expect "its last failure says why" b2 -e '.health.last_failure | contains("refused")'
+equal "its history has both" "$(b2 '.health.changes[:2] | map(.verdict)')" '["down","up"]'
+expect "people see it" grep -Eq '^web +b2 +down +down ' <(lab_fairctl health web/b2)
+expect "backends has it too" grep -Eq '^web +b2 +[0-9.]+ +down +down ' <(lab_fairctl backends web)
+equal "it has no rows" "$(lab_fairctl -j backends web | jq '.[] | select(.name == "b2") | .rows')" 0
+expect "counters add up" counters_add_up
