@@ -133,7 +133,7 @@ on_readable(evutil_socket_t fd, short what, void *context)
 
 /* The device */
 
-/* The one that counts is the stricter of both. */
+/* 0 where Linux has no such setting. */
 static int
 filter_of(const char *interface)
 {
@@ -199,8 +199,9 @@ open_device(struct probe_path *path, struct error *err)
 		probe_device_close(&path->device);
 		return error_set(err, -ENOMEM, "health checks by the path: not enough memory");
 	}
-	log_notice("health checks by the path leave Linux through %s, mark %#x", path->device.name,
-		path->device.mark);
+	log_notice("health checks by the path leave Linux through %s, mark %#x%s",
+		path->device.name, path->device.mark,
+		path->device.has_ipv6 ? "" : "; IPv4 only, since Linux has no IPv6 there");
 	warn_of_strict_filters(dp);
 	return 0;
 }

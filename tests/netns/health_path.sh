@@ -245,8 +245,11 @@ cp "$LAB_CONFIG" "$LAB_DIR/path.json"
 lab_config b1 b2 >"$LAB_CONFIG"
 lab_edge_start
 equal "without checks by the path, Linux is left alone" "$(left_behind)" ""
+lab_sysctl edge net.ipv6.conf.default.disable_ipv6=1
+vip_gone b1 $LAB_VIP_WEB6/128
 expect "they come by a reload" lab_fairctl reload "$LAB_DIR/path.json" --wait
-expect "and are up" lab_wait 10 verdict_is web/b1 up
+expect "without IPv6 on the device, IPv4 alone is asked: up" lab_wait 10 verdict_is web/b1 up
+expect "which is said" grep -q "IPv4 only" "$LAB_DIR/edge.log"
 equal "by a rule" "$(rules)" 1
 expect "SIGTERM ends it well once more" lab_edge_stop TERM
 equal "and leaves nothing behind once more" "$(left_behind)" ""
