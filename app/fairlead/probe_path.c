@@ -18,14 +18,14 @@
 #include "log.h"
 #include "parse.h"
 #include "probe_device.h"
+#include "probe_source.h"
 #include "probe_vips.h"
 #include "probe_ways.h"
 #include "wrap.h"
 
 /* What is written in front of a packet: a tunnel's header, Ethernet with a VLAN tag. */
-#define ROOM_BYTES  (ENCAP_HEADER_MAX + sizeof(struct wire_ether) + sizeof(struct wire_vlan))
-#define READ_BURST  64 /* then others get their turn */
-#define PORT_NOBODY 9  /* to connect a datagram socket to, which sends nothing */
+#define ROOM_BYTES (ENCAP_HEADER_MAX + sizeof(struct wire_ether) + sizeof(struct wire_vlan))
+#define READ_BURST 64 /* then others get their turn */
 /* The data plane takes one hop off what it forwards. */
 #define SOCKET_HOPS (PROBE_PATH_HOPS + 1)
 
@@ -36,6 +36,7 @@ struct probe_path {
 	struct event *readable; /* of the device; NULL: it is not open */
 	struct probe_ways *ways;
 	struct probe_vips *vips; /* NULL: not made yet */
+	struct probe_sources sources;
 	struct probe_path_counters counters;
 	uint8_t buffer[ROOM_BYTES + MTU_MAX];
 };
@@ -208,55 +209,6 @@ open_device(struct probe_path *path, struct error *err)
 
 /* The question */
 
-static socklen_t
-to_socket_address(const struct ip_addr *address, uint16_t port, struct sockaddr_storage *to)
-{
-	if (addr_is_v4(address)) {
-		struct sockaddr_in *v4 = (struct sockaddr_in *)to;
-		*v4 = (struct sockaddr_in){
-			.sin_family = AF_INET,
-			.sin_port = wire_u16(port),
-			.sin_addr.s_addr = addr_v4(address),
-		};
-		return sizeof(*v4);
-	}
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)to;
-	*v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = wire_u16(port)};
-	memcpy(&v6->sin6_addr, address->bytes, sizeof(v6->sin6_addr));
-	return sizeof(*v6);
-}
-
-/* The address that a socket is bound to; its port, in host order, into `port`. */
-static bool
-own_address(int fd, struct ip_addr *address, uint16_t *port)
-{
-	struct sockaddr_storage at = {0};
-	socklen_t length = sizeof(at);
-	if (getsockname(fd, (struct sockaddr *)&at, &length) < 0)
-		return false;
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&at;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&at;
-	bool is_v4 = at.ss_family == AF_INET;
-	*address = is_v4 ? addr_from_v4(v4->sin_addr.s_addr) : addr_from_v6(v6->sin6_addr.s6_addr);
-	*port = wire_u16(is_v4 ? v4->sin_port : v6->sin6_port);
-	return true;
-}
-
-/* The source that Linux would send with: what connecting a datagram socket tells, and no packet. */
-static bool
-source_towards(const struct ip_addr *to, struct ip_addr *source)
-{
-	struct sockaddr_storage address;
-	socklen_t length = to_socket_address(to, PORT_NOBODY, &address);
-	int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	uint16_t port;
-	bool is_known = fd >= 0 && connect(fd, (struct sockaddr *)&address, length) == 0 &&
-			own_address(fd, source, &port);
-	if (fd >= 0)
-		close(fd);
-	return is_known;
-}
-
 /* One that others can answer to, and whose answers come to Linux. */
 static bool
 is_source(const struct tables *tables, const struct ip_addr *source)
@@ -265,13 +217,14 @@ is_source(const struct tables *tables, const struct ip_addr *source)
 }
 
 static bool
-find_source(const struct question *q, const struct ip_addr *backend, const struct ip_addr *vip,
-	struct ip_addr *source)
+find_source(struct probe_path *path, const struct question *q, const struct ip_addr *backend,
+	const struct ip_addr *vip, struct ip_addr *source)
 {
-	if (addr_is_v4(backend) == addr_is_v4(vip) && source_towards(backend, source) &&
+	if (addr_is_v4(backend) == addr_is_v4(vip) &&
+		probe_source_towards(&path->sources, backend, source) &&
 		is_source(q->tables, source))
 		return true;
-	return source_towards(vip, source) && is_source(q->tables, source);
+	return probe_source_towards(&path->sources, vip, source) && is_source(q->tables, source);
 }
 
 static int
@@ -347,7 +300,7 @@ find_question(struct probe_path *path, const struct health_target *target, struc
 		if (*lacks)
 			continue;
 		q->vip = *vip;
-		if (find_source(q, &target->address, &vip->address, &q->source))
+		if (find_source(path, q, &target->address, &vip->address, &q->source))
 			return 0;
 		*lacks = true;
 	}
@@ -370,8 +323,8 @@ path_family(void *context, const struct health_target *target)
 
 /* Whether the backend can be reached; what it is in the tables, into *way. */
 static int
-find_way(const struct probe_path *path, const struct question *q, struct probe_way *way,
-	struct error *err)
+find_way(
+	struct probe_path *path, const struct question *q, struct probe_way *way, struct error *err)
 {
 	const struct snapshot *snapshot = path->daemon->publish.snapshot;
 	way->backend = snapshot_backend_index(snapshot, q->pool, q->place);
@@ -389,7 +342,8 @@ find_way(const struct probe_path *path, const struct question *q, struct probe_w
 			nexthop_explain(&info, why, sizeof(why)));
 	/* Linux would take its own address before it asks any rule, and answer itself. */
 	struct ip_addr source;
-	if (source_towards(&q->vip.address, &source) && addr_equal(&source, &q->vip.address)) {
+	if (probe_source_towards(&path->sources, &q->vip.address, &source) &&
+		addr_equal(&source, &q->vip.address)) {
 		char vip[ADDR_TEXT_MAX];
 		return error_set(err, -EADDRINUSE,
 			"no path: the VIP %s is an address of this machine",
@@ -404,7 +358,7 @@ set_socket(const struct probe_path *path, const struct question *q, int fd, uint
 	struct error *err)
 {
 	struct sockaddr_storage at;
-	socklen_t length = to_socket_address(&q->source, 0, &at);
+	socklen_t length = probe_source_to_socket(&q->source, 0, &at);
 	char source[ADDR_TEXT_MAX];
 	int hops = SOCKET_HOPS, rc;
 	if (at.ss_family == AF_INET)
@@ -416,7 +370,8 @@ set_socket(const struct probe_path *path, const struct question *q, int fd, uint
 		return error_set(
 			err, -errno, "no path: the socket takes no mark: %s", strerror(errno));
 	struct ip_addr bound;
-	if (bind(fd, (struct sockaddr *)&at, length) < 0 || !own_address(fd, &bound, port))
+	if (bind(fd, (struct sockaddr *)&at, length) < 0 ||
+		!probe_source_of_socket(fd, &bound, port))
 		return error_set(err, -errno, "no path: no port of %s: %s",
 			addr_format(&q->source, source), strerror(errno));
 	return 0;
@@ -445,7 +400,7 @@ path_prepare(void *context, const struct health_target *target, int fd, int prot
 	*cookie = probe_ways_begin(path->ways, &way);
 	if (*cookie == 0)
 		return error_set(err, -ENOBUFS, "no path: too many probes are under way");
-	to_socket_address(&q.vip.address, target->port, destination);
+	probe_source_to_socket(&q.vip.address, target->port, destination);
 	return 0;
 }
 
