@@ -22,7 +22,7 @@
 #define PROTOCOL      240	  /* by which `ip` shows whose rules and routes they are */
 #define REQUEST_BYTES 256
 
-/* Stale rules are as many as predecessors were killed in between; more than that is no loop. */
+/* One killed predecessor leaves one behind; whatever else there is, this ends. */
 #define RULES_MAX 64
 
 static int

@@ -337,7 +337,8 @@ find_way(
 	char why[256];
 	if (!nexthop_info(path->daemon->nexthops, backend->slot, &info))
 		return error_set(err, -EHOSTUNREACH, "no path: the backend has no next hop");
-	if (info.problem != NEXTHOP_RESOLVED)
+	/* The word decides, as for the data plane: a neighbour that is asked anew keeps its MAC. */
+	if (!l2_slot_resolved(info.slot))
 		return error_set(err, -EHOSTUNREACH, "no path: %s",
 			nexthop_explain(&info, why, sizeof(why)));
 	/* Linux would take its own address before it asks any rule, and answer itself. */
