@@ -4,6 +4,8 @@
 
 #include "commands.h"
 #include "control.h"
+#include "fleet.h"
+#include "probe_path.h"
 #include "reload.h"
 
 static json_t *
@@ -79,6 +81,20 @@ status_last_reload(const struct daemon *d)
 		commands_lines(last->details));
 }
 
+/* Health checks by the path: null while there are none. */
+static json_t *
+status_probe_path(const struct daemon *d)
+{
+	const struct probe_path *path = fleet_path(d->fleet);
+	if (!path || !probe_path_device(path))
+		return json_null();
+	const struct probe_path_counters c = probe_path_counters(path);
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "device", probe_path_device(path),
+		"sent", commands_number(c.sent), "foreign", commands_number(c.foreign), "gone",
+		commands_number(c.gone), "too_big", commands_number(c.too_big), "no_room",
+		commands_number(c.no_room));
+}
+
 int
 command_status(struct daemon *d, json_t *arguments, json_t **result, struct error *err)
 {
@@ -99,7 +115,7 @@ command_status(struct daemon *d, json_t *arguments, json_t **result, struct erro
 	*result = json_pack(
 		"{s:s, s:s, s:i, s:I, s:s, s:I, s:I, s:o, s:o, s:I, s:I, s:b, s:o, s:o, "
 		"s:o, s:{s:I, s:I}, "
-		"s:I, s:I, s:I, s:I, s:I}",
+		"s:I, s:I, s:I, s:I, s:I, s:o}",
 		"name", config->edge_name, "version", FAIRLEAD_VERSION, "pid", (int)getpid(),
 		"uptime_s", commands_number(mono_ms_between(d->started, now) / 1000), "config_file",
 		d->config_file, "loaded_s_ago",
@@ -114,6 +130,7 @@ command_status(struct daemon *d, json_t *arguments, json_t **result, struct erro
 		commands_number(config->service_count), "pools",
 		commands_number(config->pool_count), "backends", commands_number(backends),
 		"snapshot_bytes", commands_number(snapshot_bytes(d->publish.snapshot)),
-		"numa_nodes", commands_number(d->dp.node_count));
+		"numa_nodes", commands_number(d->dp.node_count), "probe_path",
+		status_probe_path(d));
 	return 0;
 }

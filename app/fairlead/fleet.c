@@ -8,6 +8,7 @@
 
 #include "daemon.h"
 #include "log.h"
+#include "probe_path.h"
 
 /* After a snapshot could not be built. */
 #define RETRY_MS 1000
@@ -34,7 +35,8 @@ struct roster {
 struct fleet {
 	struct daemon *daemon;
 	struct health *health;
-	struct event *settle; /* standings may have changed: another snapshot */
+	struct probe_path *path; /* of checks that go by it */
+	struct event *settle;	 /* standings may have changed: another snapshot */
 	struct roster *roster;
 	struct drains drains;
 	struct mono next; /* when time alone changes a standing; 0: never */
@@ -279,11 +281,19 @@ fleet_destroy(struct fleet *f)
 int
 fleet_start(struct fleet *f, struct event_base *loop, struct error *err)
 {
-	const struct health_options options = {.loop = loop, .on_change = on_change, .context = f};
 	f->settle = evtimer_new(loop, on_settle, f);
 	if (!f->settle)
 		return out_of_memory(err);
-	int rc = health_create(&f->health, &options, err);
+	int rc = probe_path_create(&f->path, f->daemon, loop, err);
+	if (rc < 0)
+		return rc;
+	const struct health_options options = {
+		.loop = loop,
+		.path = probe_path_hooks(f->path),
+		.on_change = on_change,
+		.context = f,
+	};
+	rc = health_create(&f->health, &options, err);
 	if (rc < 0)
 		return rc;
 	settle_in_time(f);
@@ -297,6 +307,8 @@ fleet_stop(struct fleet *f)
 		return;
 	health_destroy(f->health);
 	f->health = NULL;
+	probe_path_destroy(f->path);
+	f->path = NULL;
 	if (f->settle)
 		event_free(f->settle);
 	f->settle = NULL;
@@ -406,4 +418,10 @@ const struct health *
 fleet_health(const struct fleet *f)
 {
 	return f->health;
+}
+
+const struct probe_path *
+fleet_path(const struct fleet *f)
+{
+	return f->path;
 }

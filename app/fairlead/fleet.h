@@ -22,6 +22,7 @@
 struct daemon;
 struct event_base;
 struct fleet;
+struct probe_path;
 
 #define FLEET_SETTLE_MS 20
 
@@ -63,5 +64,6 @@ const struct drains *fleet_drains(const struct fleet *fleet);
 
 /* NULL before fleet_start. */
 const struct health *fleet_health(const struct fleet *fleet);
+const struct probe_path *fleet_path(const struct fleet *fleet);
 
 #endif

@@ -55,6 +55,9 @@
 
 /* Health probes under way at once: about half of the ports that Linux gives out for connecting. */
 #define HEALTH_PROBES_MAX 16384
+/* Probes by the path whose packets are known for theirs: those under way, and as many that have
+ * ended, whose last words (a reset, an acknowledgement) are still on their way out. */
+#define HEALTH_WAYS_MAX (2 * HEALTH_PROBES_MAX)
 /* Descriptors that probes leave to the rest of the process: ports, clients, files of a reload. */
 #define HEALTH_DESCRIPTORS_LEFT 256
 /* Programs of "exec" checks at once, on the one core that all of control has. */

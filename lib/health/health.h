@@ -86,8 +86,9 @@ struct health_target {
  *
  * `family` says of which family the VIP is, AF_INET or AF_INET6: the socket is made of it. A tunnel
  * need not be of the family of what it carries.
- * `prepare` gets a socket that is not yet connected (TCP or UDP; raw for ICMP), binds it, marks it,
- * and writes where it is to be connected, or to send, instead of the backend: a VIP. 0 and a
+ * `prepare` gets a socket that is not yet connected (TCP or UDP; raw for ICMP, and then the sequence
+ * number of the echo request, which no other probe under way has; else 0), binds it, marks it, and
+ * writes where it is to be connected, or to send, instead of the backend: a VIP. 0 and a
  * `*cookie` that is not 0; or a negative errno and the sentence in `err`: the probe is bad with that
  * reason.
  * `forget` gives the cookie back when the probe has ended; its socket is closed by then.
@@ -96,7 +97,8 @@ struct health_path {
 	/* NULL: that of the backend. */
 	int (*family)(void *context, const struct health_target *target);
 	int (*prepare)(void *context, const struct health_target *target, int fd, int protocol,
-		struct sockaddr_storage *destination, uint32_t *cookie, struct error *err);
+		uint16_t sequence, struct sockaddr_storage *destination, uint32_t *cookie,
+		struct error *err);
 	void (*forget)(void *context, uint32_t cookie);
 	void *context;
 };

@@ -121,8 +121,8 @@ path_prepare(struct probe *probe, int protocol, struct error *err)
 	const struct health_path *path = &probe->prober->path;
 	if (!path->prepare)
 		return error_set(err, -EHOSTUNREACH, "no path");
-	if (path->prepare(path->context, probe->target, probe->fd, protocol, &probe->destination,
-		    &probe->path_cookie, err) < 0)
+	if (path->prepare(path->context, probe->target, probe->fd, protocol, probe->sequence,
+		    &probe->destination, &probe->path_cookie, err) < 0)
 		return -EHOSTUNREACH;
 	return 0;
 }

@@ -85,6 +85,7 @@ struct probe {
 	struct event event;
 	struct sockaddr_storage destination; /* the backend, until the path says otherwise */
 	uint32_t path_cookie;		     /* 0: none */
+	uint16_t sequence;		     /* of an echo request; no other under way has it */
 };
 
 enum probe_resource probe_resource(const struct config_health *settings);

@@ -42,7 +42,6 @@ static_assert(sizeof(struct echo) == 16, "as drawn");
 struct icmp_probe {
 	struct probe probe;
 	bool is_listed;
-	uint16_t sequence;
 	uint64_t token;
 };
 
@@ -255,7 +254,7 @@ sequence_take(struct icmp_prober *icmp, struct icmp_probe *probe, struct error *
 		if (icmp->by_sequence[sequence])
 			continue;
 		icmp->by_sequence[sequence] = probe;
-		probe->sequence = sequence;
+		probe->probe.sequence = sequence;
 		probe->is_listed = true;
 		return 0;
 	}
@@ -269,7 +268,7 @@ request_send(struct icmp_probe *probe, int fd, struct error *err)
 	struct echo echo = {
 		.type = to->ss_family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST,
 		.id = probe->probe.prober->icmp->id,
-		.sequence = htons(probe->sequence),
+		.sequence = htons(probe->probe.sequence),
 		.token = probe->token,
 	};
 	/* Over ICMPv6, and of ping sockets, the kernel does it. */
@@ -294,7 +293,7 @@ path_start(struct icmp_probe *icmp, struct error *err)
 	else
 		((struct sockaddr_in6 *)&probe->destination)->sin6_port = 0;
 	replies_only(probe->fd, probe->destination.ss_family);
-	sequence_only(probe->fd, probe->destination.ss_family, icmp->sequence);
+	sequence_only(probe->fd, probe->destination.ss_family, probe->sequence);
 	rc = probe_wait(probe, EV_READ, on_path_readable, err);
 	return rc < 0 ? rc : request_send(icmp, probe->fd, err);
 }
@@ -340,7 +339,7 @@ icmp_end(struct probe *probe)
 {
 	struct icmp_probe *icmp = (struct icmp_probe *)probe;
 	if (icmp->is_listed)
-		probe->prober->icmp->by_sequence[icmp->sequence] = NULL;
+		probe->prober->icmp->by_sequence[probe->sequence] = NULL;
 }
 
 const struct probe_type probe_icmp = {

@@ -20,6 +20,7 @@ struct path_lab {
 	uint32_t last_cookie;
 	uint64_t held; /* ways not yet given back, as bits by cookie */
 	int protocol;
+	uint16_t sequence;
 };
 
 static int
@@ -32,7 +33,8 @@ path_family(void *context, const struct health_target *target)
 
 static int
 path_prepare(void *context, const struct health_target *target, int fd, int protocol,
-	struct sockaddr_storage *destination, uint32_t *cookie, struct error *err)
+	uint16_t sequence, struct sockaddr_storage *destination, uint32_t *cookie,
+	struct error *err)
 {
 	struct path_lab *p = context;
 	int family = 0;
@@ -42,6 +44,7 @@ path_prepare(void *context, const struct health_target *target, int fd, int prot
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	assert_string_equal(target->backend, "b00");
 	p->protocol = protocol;
+	p->sequence = sequence;
 	p->prepared++;
 	if (p->refuses)
 		return error_set(err, -EMFILE, "no next hop for 192.0.2.1");
@@ -223,6 +226,7 @@ pings_take_the_path(void **state)
 		lab_until(&p.lab, lab_report(&p.lab).probes == 10);
 		assert_int_equal(lab_report(&p.lab).failures, 0);
 		assert_int_equal(p.protocol, protocols[i]);
+		assert_int_equal(p.sequence, p.prepared - 1); /* each has its own */
 		path_lab_close(&p);
 	}
 }
