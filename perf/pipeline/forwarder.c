@@ -187,6 +187,12 @@ enum follower {
 };
 static _Atomic enum follower follower;
 
+static unsigned
+follower_lcore(void)
+{
+	return rte_get_next_lcore(UINT_MAX, 1, 0);
+}
+
 static int
 follow(void *worker)
 {
@@ -199,21 +205,51 @@ follow(void *worker)
 }
 
 static void
-start_follower(struct worker *worker, unsigned lcore)
+start_follower(struct worker *worker)
 {
 	atomic_store(&follower, FOLLOWER_WANTED);
-	if (rte_eal_remote_launch(follow, worker, lcore) < 0)
+	if (rte_eal_remote_launch(follow, worker, follower_lcore()) < 0)
 		bench_fail("the second worker does not start");
 	while (atomic_load(&follower) != FOLLOWER_WAITS)
 		rte_pause();
 }
 
 static void
-await_follower(unsigned lcore)
+await_follower(void)
 {
-	rte_eal_wait_lcore(lcore);
+	rte_eal_wait_lcore(follower_lcore());
 	if (atomic_load(&follower) != FOLLOWER_ENDED)
 		bench_fail("the second worker has not ended");
+}
+
+struct errand {
+	void (*job)(void *context);
+	void *context;
+};
+
+static int
+run_errand(void *argument)
+{
+	const struct errand *errand = argument;
+	while (atomic_load(&follower) != FOLLOWER_WANTED)
+		rte_pause();
+	errand->job(errand->context);
+	atomic_store(&follower, FOLLOWER_ENDED);
+	return 0;
+}
+
+void
+forwarder_on_cpu_of(unsigned worker, void (*job)(void *context), void *context)
+{
+	struct errand errand = {job, context};
+	if (worker == 0) {
+		job(context);
+		return;
+	}
+	atomic_store(&follower, FOLLOWER_WANTED);
+	if (rte_eal_remote_launch(run_errand, &errand, follower_lcore()) < 0)
+		bench_fail("the second worker's CPU does not answer");
+	await_follower();
 }
 
 void
@@ -230,13 +266,12 @@ forwarder_run(struct forwarder *f, unsigned mode, struct flow_table *flows, cons
 		f->workers[id]->pipeline.flows = flows;
 		device_rewind(device_queues[id], counts[id], &f->run);
 	}
-	unsigned other = rte_get_next_lcore(UINT_MAX, 1, 0);
 	if (worker_count > 1)
-		start_follower(f->workers[1], other);
+		start_follower(f->workers[1]);
 	atomic_store(&f->orders.go, true);
 	worker_run(f->workers[0]);
 	if (worker_count > 1)
-		await_follower(other);
+		await_follower();
 }
 
 struct totals
