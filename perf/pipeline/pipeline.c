@@ -390,6 +390,7 @@ main(int argc, char **argv)
 		printf("%u cases do what they say\n", cases);
 	else
 		printf("# %zu MB of memory were on hugepages\n", memory_huge_mb());
+	forwarder_end();
 	rte_eal_cleanup();
 	return 0;
 }
