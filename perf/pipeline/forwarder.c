@@ -179,41 +179,73 @@ forwarder_tables(const struct forwarder *f, unsigned mode)
 
 /* --- running -------------------------------------------------------------------------------- */
 
-/* The second worker; what one thread wrote before a step, the other sees after it. */
-enum follower {
-	FOLLOWER_WANTED,
-	FOLLOWER_WAITS, /* for orders.go, nearly */
-	FOLLOWER_ENDED,
-};
-static _Atomic enum follower follower;
+/*
+ * The second worker's thread. It spins between its jobs: a CPU that has slept begins a run slower than it
+ * goes on. What one thread wrote before it changed `state`, the other sees after it has seen the change.
+ */
+static struct {
+	enum {
+		FOLLOWER_NONE,
+		FOLLOWER_FREE,
+		FOLLOWER_HAS_JOB,
+		FOLLOWER_ENDS,
+	} _Atomic state;
+	unsigned lcore;
+	void (*job)(void *context);
+	void *context;
+} follower;
 
 static int
-follow(void *worker)
+follow(void *unused)
 {
-	while (atomic_load(&follower) != FOLLOWER_WANTED)
-		rte_pause();
-	atomic_store(&follower, FOLLOWER_WAITS);
-	worker_run(worker);
-	atomic_store(&follower, FOLLOWER_ENDED);
+	(void)unused;
+	int state;
+	while ((state = (int)atomic_load(&follower.state)) != FOLLOWER_ENDS) {
+		if (state != FOLLOWER_HAS_JOB) {
+			rte_pause();
+			continue;
+		}
+		follower.job(follower.context);
+		atomic_store(&follower.state, FOLLOWER_FREE);
+	}
 	return 0;
 }
 
 static void
-start_follower(struct worker *worker, unsigned lcore)
+give_job(void (*job)(void *context), void *context)
 {
-	atomic_store(&follower, FOLLOWER_WANTED);
-	if (rte_eal_remote_launch(follow, worker, lcore) < 0)
-		bench_fail("the second worker does not start");
-	while (atomic_load(&follower) != FOLLOWER_WAITS)
-		rte_pause();
+	if (atomic_load(&follower.state) == FOLLOWER_NONE) {
+		follower.lcore = rte_get_next_lcore(UINT_MAX, 1, 0);
+		if (rte_eal_remote_launch(follow, NULL, follower.lcore) < 0)
+			bench_fail("the second worker does not start");
+	}
+	follower.job = job;
+	follower.context = context;
+	atomic_store(&follower.state, FOLLOWER_HAS_JOB);
 }
 
 static void
-await_follower(unsigned lcore)
+await_job(void)
 {
-	rte_eal_wait_lcore(lcore);
-	if (atomic_load(&follower) != FOLLOWER_ENDED)
-		bench_fail("the second worker has not ended");
+	while (atomic_load(&follower.state) != FOLLOWER_FREE)
+		rte_pause();
+}
+
+void
+forwarder_on_cpu_of(unsigned worker, void (*job)(void *context), void *context)
+{
+	if (worker == 0) {
+		job(context);
+		return;
+	}
+	give_job(job, context);
+	await_job();
+}
+
+static void
+run_worker(void *worker)
+{
+	worker_run(worker);
 }
 
 void
@@ -230,13 +262,21 @@ forwarder_run(struct forwarder *f, unsigned mode, struct flow_table *flows, cons
 		f->workers[id]->pipeline.flows = flows;
 		device_rewind(device_queues[id], counts[id], &f->run);
 	}
-	unsigned other = rte_get_next_lcore(UINT_MAX, 1, 0);
 	if (worker_count > 1)
-		start_follower(f->workers[1], other);
+		give_job(run_worker, f->workers[1]);
 	atomic_store(&f->orders.go, true);
 	worker_run(f->workers[0]);
 	if (worker_count > 1)
-		await_follower(other);
+		await_job();
+}
+
+void
+forwarder_end(void)
+{
+	if (atomic_load(&follower.state) == FOLLOWER_NONE)
+		return;
+	atomic_store(&follower.state, FOLLOWER_ENDS);
+	rte_eal_wait_lcore(follower.lcore);
 }
 
 struct totals

@@ -45,6 +45,12 @@ const struct tables *forwarder_tables(const struct forwarder *f, unsigned mode);
 void forwarder_run(struct forwarder *f, unsigned mode, struct flow_table *flows,
 	const unsigned *counts, unsigned worker_count);
 
+/* Calls `job` on the CPU of a worker, and waits for it: what it writes is in that CPU's cache. */
+void forwarder_on_cpu_of(unsigned worker, void (*job)(void *context), void *context);
+
+/* Ends the second worker's thread, if there was one: before EAL is left. */
+void forwarder_end(void);
+
 /* What all workers have counted so far. */
 struct totals forwarder_totals(const struct forwarder *f);
 

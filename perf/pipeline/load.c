@@ -12,7 +12,7 @@
 
 const char *const load_kinds[LOAD_KINDS] = {"hit", "miss", "new", "full", "flood"};
 
-/* What a run must be counted as. */
+/* What a run, or a queue's share in it, must be counted as. */
 struct expectation {
 	uint64_t packets, bytes_sent;
 	uint64_t flow_events[FLOW_EVENT_COUNT];
@@ -148,34 +148,52 @@ bytes_in_front(const struct load *load)
 	return t->backends[any].target.header_length + (uint32_t)sizeof(struct wire_ether);
 }
 
+/* What a run is to one queue. */
+struct share {
+	const struct load *load;
+	struct flow_table *table;
+	unsigned queue;
+	uint32_t count;
+	struct expectation expected;
+	uint64_t hashes[DEVICE_FRAMES_MAX];
+};
+
 static void
-write_frames(const struct load *load, unsigned queue, uint32_t count, uint64_t *hashes,
-	struct expectation *expected)
+write_frames(void *context)
 {
 	static const uint8_t flags[] = {[LOAD_HIT] = TCP_ACK,
 		[LOAD_MISS] = TCP_RST,
 		[LOAD_NEW] = TCP_SYN,
 		[LOAD_FULL] = TCP_SYN};
-	struct load_buffers *buffers = &load->buffers[queue];
+	struct share *share = context;
+	const struct load *load = share->load;
+	struct load_buffers *buffers = &load->buffers[share->queue];
+	struct device_frame *frames = device_queues[share->queue]->frames;
 	uint32_t front = bytes_in_front(load);
 	if (!load->cold)
 		buffers->next = 0;
-	for (uint32_t i = 0; i < count; i++) {
-		struct device_frame *frame = &device_queues[queue]->frames[i];
+	for (uint32_t i = 0; i < share->count; i++) {
 		enum load_kind kind = load->kind;
 		if (kind == LOAD_FLOOD)
 			kind = bench_random(&load->generator->random) & 1 ? LOAD_HIT : LOAD_FULL;
 		struct tuple t = generator_tuple(load->generator, draw_number(load, kind));
-		frame->buffer = buffers->ring[buffers->next++ % buffers->count];
-		uint32_t l3_length = generator_write(load->generator, frame, &t, flags[kind]);
-		if (hashes)
-			hashes[i] = generator_hash(&load->forwarder->base.key, &t);
-		expect(expected, kind, front + l3_length);
+		frames[i].buffer = buffers->ring[buffers->next++ % buffers->count];
+		uint32_t l3_length = generator_write(load->generator, &frames[i], &t, flags[kind]);
+		share->hashes[i] = generator_hash(&load->forwarder->base.key, &t);
+		expect(&share->expected, kind, front + l3_length);
 	}
-	if (load->cold)
-		for (uint32_t i = 0; i < count; i++)
-			generator_flush(&device_queues[queue]->frames[i]);
+	for (uint32_t i = 0; load->cold && i < share->count; i++)
+		generator_flush(&frames[i]);
 	_mm_mfence();
+}
+
+static void
+remove_flows(void *context)
+{
+	const struct share *share = context;
+	uint16_t tick = share->load->forwarder->workers[share->queue]->pipeline.tick;
+	for (uint32_t i = 0; i < share->count; i++)
+		flow_remove(share->table, share->hashes[i], tick);
 }
 
 uint32_t
@@ -215,33 +233,69 @@ verify(const struct load *load, const struct totals *before, const struct totals
 	}
 }
 
+static struct flow_table *
+table_of(const struct load *load)
+{
+	return load->kind == LOAD_FULL || load->kind == LOAD_FLOOD ? &load->tables->full
+								   : &load->tables->known;
+}
+
+void
+load_warm_up(const struct load *load)
+{
+	const struct flow_table *table = table_of(load);
+	uint64_t sum = 0;
+	for (uint64_t b = 0; b <= table->bucket_mask; b++)
+		sum += atomic_load_explicit(&table->buckets[b].entries[0], memory_order_relaxed);
+	bench_keep(sum);
+}
+
+static struct share shares[DEVICE_QUEUES];
+
+static void
+give_share(const struct load *load, unsigned queue, uint32_t count)
+{
+	struct share *share = &shares[queue];
+	share->load = load;
+	share->table = table_of(load);
+	share->queue = queue;
+	share->count = count;
+	share->expected = (struct expectation){0};
+	forwarder_on_cpu_of(queue, write_frames, share);
+}
+
+static void
+add_expectation(struct expectation *sum, const struct expectation *more)
+{
+	sum->packets += more->packets;
+	sum->bytes_sent += more->bytes_sent;
+	for (int e = 0; e < FLOW_EVENT_COUNT; e++)
+		sum->flow_events[e] += more->flow_events[e];
+}
+
 double
 load_run(const struct load *load, unsigned workers)
 {
-	static uint64_t hashes[DEVICE_QUEUES][DEVICE_FRAMES_MAX];
 	struct forwarder *f = load->forwarder;
-	struct expectation expected = {0};
-	bool inserts = load->kind == LOAD_NEW;
-	bool full = load->kind == LOAD_FULL || load->kind == LOAD_FLOOD;
-	struct flow_table *table = full ? &load->tables->full : &load->tables->known;
 	uint32_t length = load_run_length(load);
 	unsigned counts[DEVICE_QUEUES] = {length, length};
 	for (unsigned q = 0; q < workers; q++)
-		write_frames(load, q, length, inserts ? hashes[q] : NULL, &expected);
+		give_share(load, q, length);
 	struct totals before = forwarder_totals(f);
-	forwarder_run(f, load->mode, table, counts, workers);
+	forwarder_run(f, load->mode, table_of(load), counts, workers);
 	struct totals after = forwarder_totals(f);
 
+	struct expectation expected = {0};
 	uint64_t bytes_sent = 0;
 	double cycles = 0;
 	for (unsigned q = 0; q < workers; q++) {
+		add_expectation(&expected, &shares[q].expected);
 		bytes_sent += device_bytes_sent(device_queues[q]);
 		cycles += (double)device_cycles(device_queues[q]) / workers;
 	}
 	verify(load, &before, &after, &expected, bytes_sent);
-	for (unsigned q = 0; inserts && q < workers; q++)
-		for (uint32_t i = 0; i < length; i++)
-			flow_remove(table, hashes[q][i], f->workers[q]->pipeline.tick);
+	for (unsigned q = 0; load->kind == LOAD_NEW && q < workers; q++)
+		forwarder_on_cpu_of(q, remove_flows, &shares[q]);
 	return cycles / ((double)length * workers);
 }
 
@@ -249,10 +303,9 @@ double
 load_run_io(const struct load *load)
 {
 	struct device_queue *queue = device_queues[0];
-	struct expectation expected = {0};
 	atomic_bool done = false;
 	struct device_run run = {.unfinished = 1, .done = &done};
-	write_frames(load, 0, BENCH_BATCH, NULL, &expected);
+	give_share(load, 0, BENCH_BATCH);
 	device_rewind(queue, BENCH_BATCH, &run);
 	device_run_io(0);
 	if (queue->sent_count != BENCH_BATCH)

@@ -71,6 +71,10 @@ struct load {
 /* Frames of one run on each queue: few beside the flows, where each is one more. */
 uint32_t load_run_length(const struct load *load);
 
+/* Before a round: the table, through which another case may have come since, is in the cache as far as it
+ * fits, as it is when nothing else runs. */
+void load_warm_up(const struct load *load);
+
 /* One run of all queues below `workers`: writes the frames, lets the workers take them, makes sure that
  * all is as said, and tidies up. Cycles a packet of the whole, generator excluded. */
 double load_run(const struct load *load, unsigned workers);

@@ -5,7 +5,7 @@
  * with two yardsticks: the device alone (io), and a look-up of as many flows in rte_hash.
  *
  *   round 1: | io | rte_hash | case | case | …   round 2: | io | rte_hash | case | case | …
- *   a case:  | write frames | run | verify | write frames | run | …   of which only run is timed
+ *   a case:  | warm up | write frames | run | verify | write frames | run | …   only run is timed
  *
  * A round's figure is the lower quartile of its runs: a run is over in a fraction of a scheduler's time
  * slice, and what disturbs one only ever adds to it. Of the rounds' figures, median, least and greatest
@@ -83,6 +83,7 @@ measure_forwarder(struct row *row, uint32_t packets, uint32_t round)
 	double figures[RUNS_MAX], stages[STAGE_COUNT][RUNS_MAX];
 	uint32_t length = load_run_length(&row->load) * row->workers;
 	uint32_t runs = runs_of(packets, length);
+	load_warm_up(&row->load);
 	for (uint32_t i = 0; i < runs; i++) {
 		uint64_t before[STAGE_COUNT];
 		memcpy(before, stage_cycles, sizeof(before));
@@ -112,6 +113,7 @@ measure_yardstick(struct row *row, uint32_t packets, uint32_t round)
 	(void)round;
 	double figures[RUNS_MAX];
 	uint32_t runs = runs_of(packets, BENCH_BATCH);
+	yardstick_warm_up(row->load.generator, row->load.tables->flow_count);
 	for (uint32_t i = 0; i < runs; i++)
 		figures[i] = yardstick_run(row->load.generator, row->load.tables->flow_count);
 	return lower_quartile(figures, runs);
@@ -388,6 +390,7 @@ main(int argc, char **argv)
 		printf("%u cases do what they say\n", cases);
 	else
 		printf("# %zu MB of memory were on hugepages\n", memory_huge_mb());
+	forwarder_end();
 	rte_eal_cleanup();
 	return 0;
 }

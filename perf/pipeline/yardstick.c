@@ -8,6 +8,8 @@
 #include "bounds.h"
 #include "flow_table.h"
 
+#define WARM_UP_MAX (1u << 20) /* keys: three cache lines each, more than caches hold */
+
 struct key {
 	uint64_t low, high;
 };
@@ -82,4 +84,12 @@ yardstick_run(struct generator *generator, uint64_t flow_count)
 	if (found != BENCH_BATCH)
 		bench_fail("rte_hash: %u of %u keys were found", found, BENCH_BATCH);
 	return (double)cycles / BENCH_BATCH;
+}
+
+void
+yardstick_warm_up(struct generator *generator, uint64_t flow_count)
+{
+	uint64_t keys = flow_count < WARM_UP_MAX ? flow_count : WARM_UP_MAX;
+	for (uint64_t done = 0; done < keys; done += BENCH_BATCH)
+		yardstick_run(generator, flow_count);
 }

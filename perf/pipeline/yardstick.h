@@ -15,6 +15,9 @@ size_t yardstick_heap_bytes(uint64_t flow_count);
 void yardstick_make(uint64_t flow_count, int socket);
 void yardstick_free(void);
 
+/* Before a round: what is looked up often is in the cache as far as it fits. */
+void yardstick_warm_up(struct generator *generator, uint64_t flow_count);
+
 /* Cycles a key of one run, all of them known, drawn as `generator` says. */
 double yardstick_run(struct generator *generator, uint64_t flow_count);
 
