@@ -376,18 +376,22 @@ fleet_drain(
 		return error_set(err, -EALREADY, "the configuration itself has %s/%s in state %s",
 			pool, backend, backend_state_name(found->state));
 	struct drain *drain = drains_find(&f->drains, pool, backend);
-	if (drain) {
-		drain->deadline = deadline;
-	} else {
+	const bool is_another = drain != NULL;
+	const time_t deadline_before = is_another ? drain->deadline : 0;
+	if (!is_another) {
 		const struct drain ordered = {pool, backend, found->state, time(NULL), deadline};
 		if (drains_put(&f->drains, &ordered) < 0)
 			return out_of_memory(err);
+		drain = drains_find(&f->drains, pool, backend);
 	}
+	drain->deadline = deadline;
 	int rc = publish_standings(f, err);
-	if (rc < 0)
-		drains_remove(&f->drains, drains_find(&f->drains, pool, backend));
-	else
+	if (rc == 0)
 		log_notice("backend %s/%s: drained by an operator", pool, backend);
+	else if (is_another)
+		drain->deadline = deadline_before;
+	else
+		drains_remove(&f->drains, drain);
 	return rc;
 }
 
@@ -399,7 +403,10 @@ fleet_undrain(struct fleet *f, const char *pool, const char *backend, struct err
 		return error_set(err, -ENOENT, "no operator drains %s/%s", pool, backend);
 	drains_remove(&f->drains, drain);
 	log_notice("backend %s/%s: no longer drained by an operator", pool, backend);
-	return publish_standings(f, err);
+	int rc = publish_standings(f, err);
+	if (rc < 0)
+		settle_in(f, RETRY_MS); /* it is no drain any more, whatever the snapshot says */
+	return rc;
 }
 
 int

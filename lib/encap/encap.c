@@ -14,10 +14,3 @@ encap_find(const char *name)
 			return *encap;
 	return NULL;
 }
-
-uint16_t
-encap_ethertype(const struct encap_packet *packet, const struct encap_target *target)
-{
-	uint8_t family = target->family ? target->family : packet->inner_family;
-	return family == 4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6;
-}

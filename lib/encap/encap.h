@@ -82,7 +82,4 @@ extern const struct encap *const encap_all[];
 /* NULL if there is none of that name. */
 const struct encap *encap_find(const char *name);
 
-/* EtherType of what starts at `outer`. Host order. */
-uint16_t encap_ethertype(const struct encap_packet *packet, const struct encap_target *target);
-
 #endif

@@ -58,7 +58,6 @@ flow_table_attach(struct flow_table *table, void *memory, size_t capacity,
 {
 	table->buckets = memory;
 	table->bucket_mask = (uint32_t)(flow_table_entries(capacity) / FLOW_BUCKET_ENTRIES - 1);
-	table->timeouts = *timeouts;
 	for (int state = 0; state < 8; state++)
 		table->limits[state] =
 			state == FLOW_EMPTY || state >= FLOW_STATES
@@ -382,8 +381,7 @@ flow_expire_after_pause(struct flow_table *table, struct mono then, struct mono 
 				continue;
 			struct flow_entry e = flow_entry_unpack(word);
 			int64_t age = full_age(e.tick, then, now);
-			if (e.state != FLOW_EMPTY && e.state < FLOW_STATES && age >= 0 &&
-				age <= table->timeouts.ticks[e.state])
+			if (age >= 0 && age + FLOW_SKEW_TICKS <= table->limits[e.state])
 				continue;
 			atomic_store_explicit(place, 0, memory_order_relaxed);
 			removed++;

@@ -99,7 +99,6 @@ struct flow_variant {
 struct flow_table {
 	struct flow_bucket *buckets;
 	uint32_t bucket_mask;
-	struct flow_timeouts timeouts;
 	/* By the 3 bits of a state: the greatest flow_skewed_age() of a live entry; -1 where there is
 	 * none, as of what is empty or of a state that does not exist. */
 	int16_t limits[8];
@@ -186,8 +185,8 @@ void flow_table_attach(struct flow_table *table, void *memory, size_t capacity,
 void flow_table_use(struct flow_table *table, enum flow_isa isa);
 bool flow_isa_available(enum flow_isa isa);
 
-/* Fetches the first bucket ahead of flow_lookup_burst, which sees to the second. Workers. Inlined by force: GCC takes a
- * function of nothing but prefetches for one without effect, and drops calls of it. */
+/* Fetches the first bucket ahead of flow_lookup_burst, which sees to the second. Workers. Inlined by
+ * force: GCC takes a function of nothing but prefetches for one without effect, and drops calls of it. */
 static inline __attribute__((always_inline)) void
 flow_prefetch(const struct flow_table *table, uint64_t hash)
 {
@@ -207,9 +206,9 @@ struct flow_hit {
 struct flow_hit flow_lookup(const struct flow_table *table, uint64_t hash, uint16_t now);
 
 /*
- * The same for `count` flows at once, at most BURST_MAX, into `hits`. An entry may change before its hit is used, by
- * another worker or by the caller himself, who handles the flows one after the other: see
- * flow_hit_is_fresh. Any thread.
+ * The same for `count` flows at once, at most BURST_MAX, into `hits`. An entry may change before its
+ * hit is used, by another worker or by the caller himself, who handles the flows one after the other:
+ * see flow_hit_is_fresh. Any thread.
  */
 static inline void
 flow_lookup_burst(const struct flow_table *table, const uint64_t *hashes, unsigned count,

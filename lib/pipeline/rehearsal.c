@@ -126,7 +126,7 @@ rehearsal_frame(struct rehearsal *r, const struct rehearsal_stage *stage, const 
 	uint32_t length)
 {
 	struct rehearsed done = {0};
-	r->flows.timeouts = stage->flows->timeouts;
+	memcpy(r->flows.limits, stage->flows->limits, sizeof(r->flows.limits));
 	memset(r->flow_memory, 0, flow_table_bytes(CAPACITY));
 	run(r, stage, frame, length, NULL);
 	if (r->burst.exit[0] == EXIT_HELD) {

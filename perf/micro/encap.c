@@ -62,8 +62,9 @@ run(void *context)
 			.entropy = i * 0x9e3779b1u,
 		};
 		b->encap->wrap(&packet, &b->target);
+		uint8_t family = b->target.header_length ? b->target.family : b->family;
 		uint8_t *start = l2_write(packet.outer, b->slot, l2_mac_word(&b->mac),
-			encap_ethertype(&packet, &b->target));
+			family == 4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6);
 		good += start == l3 - b->target.header_length - sizeof(struct wire_ether);
 	}
 	return good;

@@ -287,20 +287,6 @@ test_find(void **state)
 		assert_ptr_equal(encap_find((*encap)->name), *encap);
 }
 
-static void
-test_ethertype(void **state)
-{
-	(void)state;
-	for (uint8_t inner = 4; inner <= 6; inner += 2) {
-		struct encap_packet packet = {.inner_family = inner};
-		struct encap_target plain = {.family = 0}, four = {.family = 4},
-				    six = {.family = 6};
-		assert_int_equal(encap_ethertype(&packet, &plain), inner == 4 ? 0x0800 : 0x86dd);
-		assert_int_equal(encap_ethertype(&packet, &four), 0x0800);
-		assert_int_equal(encap_ethertype(&packet, &six), 0x86dd);
-	}
-}
-
 /* --- l2_slot.h, l2.h ------------------------------------------------------------------------- */
 
 static void
@@ -454,7 +440,6 @@ main(void)
 		cmocka_unit_test(test_ipip_hosts_of_small_prefixes),
 		cmocka_unit_test(test_l2_adds_nothing),
 		cmocka_unit_test(test_find),
-		cmocka_unit_test(test_ethertype),
 		cmocka_unit_test(test_slot),
 		cmocka_unit_test(test_write),
 		cmocka_unit_test(test_decrement_ttl),

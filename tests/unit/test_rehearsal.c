@@ -9,6 +9,8 @@
 #define CAPACITY     FLOW_CAPACITY_MIN
 #define POOL_BUFFERS 16
 #define MTU	     1500
+/* Between one frame and its like: an established flow still lives then. */
+#define IDLE_TICKS 100
 
 static const char *capture_path;
 static struct edge_capture capture;
@@ -18,6 +20,13 @@ struct outcome {
 	enum exit exit;
 	uint16_t backend, service;
 };
+
+static void
+let_time_pass(struct edge *e, unsigned ticks)
+{
+	e->pipeline.now.us += (uint64_t)ticks * FLOW_TICK_US;
+	e->pipeline.tick = flow_tick(e->pipeline.now);
+}
 
 /* What the stages do with it. */
 static struct outcome
@@ -74,6 +83,34 @@ test_says_what_then_happens(void **state)
 	edge_destroy(e);
 }
 
+/* A flow that has been idle for long, but not too long, is remembered: ages are those of the live table.
+ */
+static void
+test_idle_flow(void **state)
+{
+	(void)state;
+	struct edge *e = edge_create(CAPACITY, MTU, pool);
+	struct rehearsal *r = rehearsal_create();
+	assert_non_null(r);
+	unsigned remembered = 0, forgotten = 0;
+	for (uint32_t i = 0; i < capture.count; i++) {
+		const struct edge_frame *frame = &capture.frames[i];
+		if (frame->length > REHEARSAL_FRAME_MAX || perform(e, frame).exit != EXIT_SENT)
+			continue;
+		let_time_pass(e, IDLE_TICKS);
+		const struct rehearsal_stage stage = {
+			&e->tables, &e->flows, e->pipeline.notes, EDGE_PORT, e->pipeline.now};
+		struct rehearsed said = rehearsal_frame(r, &stage, frame->bytes, frame->length);
+		remembered += said.has_entry && said.why == EXPLAIN_BY_ENTRY;
+		forgotten += !said.has_entry;
+		/* What it says is what happens, to those whose time is over as well. */
+		assert_int_equal(perform(e, frame).backend, said.backend);
+	}
+	assert_true(remembered > 10 && forgotten > 10);
+	rehearsal_destroy(r);
+	edge_destroy(e);
+}
+
 static int
 read_frames(void **state)
 {
@@ -95,7 +132,10 @@ forget_frames(void **state)
 int
 main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_says_what_then_happens)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_says_what_then_happens),
+		cmocka_unit_test(test_idle_flow),
+	};
 	if (argc != 2)
 		return 2;
 	capture_path = argv[1];
