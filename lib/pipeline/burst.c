@@ -6,19 +6,18 @@
 #include "buffer.h"
 #include "choose.h"
 #include "icmp.h"
-#include "parse_inline.h"
+#include "parse.h"
+#include "parse_plain.h"
 #include "vlan.h"
 #include "wrap.h"
 
 static_assert(BURST_MAX <= UINT8_MAX, "flow_events count in 8 bits");
+static_assert(BURST_MAX == 32, "masks of a burst have 32 bits");
 
-/* A MAC address as the first six bytes of a frame read as a word, the rest shifted out. */
-static inline uint64_t
-station_word(const uint8_t *six)
+static inline bool
+has_bit(uint32_t mask, uint32_t i)
 {
-	uint64_t word;
-	memcpy(&word, six, sizeof(word));
-	return word << 16;
+	return mask >> i & 1;
 }
 
 /* The station that a frame is for. Multicast is judged later, when it is known what is inside. The
@@ -26,19 +25,24 @@ station_word(const uint8_t *six)
 static inline bool
 for_this_station(const uint8_t *frame, uint64_t own)
 {
-	return station_word(frame) == own || (frame[0] & 1);
+	uint64_t word;
+	memcpy(&word, frame, sizeof(word));
+	return word << 16 == own << 16 || (frame[0] & 1);
 }
 
-/* What is not known of any packet yet. */
+/* What is not known of any packet yet. An answer goes back through the port. */
 static void
-begin(struct burst *b)
+begin(struct burst *b, uint8_t port)
 {
+	memset(b->exit, EXIT_PENDING, sizeof(b->exit));
+	memset(b->out_port, port, sizeof(b->out_port));
 	memset(b->service, 0xff, sizeof(b->service)); /* SERVICE_NONE */
 	memset(b->backend, 0, sizeof(b->backend));
 	memset(b->new_flow, 0, sizeof(b->new_flow));
 	memset(b->quotes, 0, sizeof(b->quotes));
 	memset(b->flow_events, 0, sizeof(b->flow_events));
-	b->sought_count = 0;
+	memset(b->hash, 0, sizeof(b->hash));
+	b->plain = b->sought = 0;
 }
 static_assert(SERVICE_NONE == 0xffff, "begin() sets its bytes");
 
@@ -67,45 +71,55 @@ make_plain(struct pipeline *p, struct burst *b, uint32_t i)
 	return EXIT_PENDING;
 }
 
-static inline enum exit
-take_in(struct pipeline *p, const struct tables *t, uint8_t port, uint64_t own, struct burst *b,
-	uint32_t i)
+/* A frame that is not plain: the parser says what it is. */
+static __attribute__((noinline)) enum exit
+take_in(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i)
 {
-	b->frame_length[i] = (uint16_t)b->mbufs[i]->pkt_len;
-	if (__builtin_expect(!buffer_is_plain(b->mbufs[i]), 0)) {
+	if (!buffer_is_plain(b->mbufs[i])) {
 		enum exit exit = make_plain(p, b, i);
 		if (exit != EXIT_PENDING)
 			return exit;
 	}
 	const struct rte_mbuf *m = b->mbufs[i];
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	const uint8_t *frame = b->frames[i] = rte_pktmbuf_mtod(m, uint8_t *);
 	struct packet *pk = &b->packets[i];
-	b->frames[i] = frame;
-	enum parse_result result =
-		parse_l3_inline(frame, m->data_len, buffer_ipv4_checksum_is_right(m), pk);
-	if (__builtin_expect(result != PARSE_OK && result != PARSE_PUNT_NOT_IP, 0))
+	enum parse_result result = buffer_ipv4_checksum_is_right(m)
+					   ? parse_l3_checked(frame, m->data_len, m->data_len, pk)
+					   : parse_l3(frame, m->data_len, m->data_len, pk);
+	if (result != PARSE_OK && result != PARSE_PUNT_NOT_IP)
 		return exit_of_parse(result);
-	if (__builtin_expect(!for_this_station(frame, own), 0))
+	if (!for_this_station(frame, tables_station(&t->ports[port])))
 		return EXIT_DROP_OTHER_MAC;
-	if (__builtin_expect(result == PARSE_PUNT_NOT_IP, 0))
-		return punt(p, t, port, b, i, false);
-	uint32_t slot = service_table_slot(&t->services, &pk->dst);
-	service_table_prefetch(&t->services, slot);
-	b->vip_slot[i] = slot;
-	return EXIT_PENDING;
+	return result == PARSE_OK ? EXIT_PENDING : punt(p, t, port, b, i, false);
 }
 
 static void
 stage_net(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b)
 {
-	uint64_t own = tables_station(&t->ports[port]) << 16;
-	begin(b);
+	const struct plain_station station = plain_station(tables_station(&t->ports[port]));
+	uint32_t plain = 0;
+	begin(b, port);
 	for (uint32_t i = 0; i < b->count; i++)
 		__builtin_prefetch(rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *));
 	for (uint32_t i = 0; i < b->count; i++) {
-		b->out_port[i] = port; /* of an answer */
-		b->exit[i] = (uint8_t)take_in(p, t, port, own, b, i);
+		const struct rte_mbuf *m = b->mbufs[i];
+		struct packet *pk = &b->packets[i];
+		b->frame_length[i] = (uint16_t)m->pkt_len;
+		b->frames[i] = rte_pktmbuf_mtod(m, uint8_t *);
+		if (__builtin_expect(
+			    buffer_is_plain(m) && parse_plain(b->frames[i], m->data_len, &station,
+							  buffer_ipv4_checksum_is_right(m), pk),
+			    1)) {
+			plain |= (uint32_t)1 << i;
+		} else {
+			b->exit[i] = (uint8_t)take_in(p, t, port, b, i);
+			if (b->exit[i] != EXIT_PENDING)
+				continue;
+		}
+		b->vip_slot[i] = service_table_slot(&t->services, &pk->dst);
+		service_table_prefetch(&t->services, b->vip_slot[i]);
 	}
+	b->plain = plain;
 }
 
 /* A source that no packet to a VIP can have. Not asked of a flow that the table knows: its first
@@ -212,61 +226,59 @@ find_unusual(struct pipeline *p, const struct tables *t, struct burst *b, uint32
 		EXIT_DROP_NO_SERVICE, p->now);
 }
 
-/* The flow is to be looked up, together with the others of the burst. */
-static inline void
-seek(struct pipeline *p, struct burst *b, uint32_t i)
+/* What parse_plain has not seen to. PARSE_OK: it is as far as a plain packet now. */
+static __attribute__((noinline)) enum exit
+find_upper(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i)
 {
-	flow_prefetch(p->flows, b->hash[i]);
-	b->sought_hash[b->sought_count] = b->hash[i];
-	b->sought[b->sought_count++] = (uint8_t)i;
-}
-
-static inline enum exit
-find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i,
-	const struct service_entry *vip)
-{
-	const struct rte_mbuf *m = b->mbufs[i];
 	struct packet *pk = &b->packets[i];
+	if (!vlan_is_served(&t->ports[port], b->frames[i], pk))
+		return punt(p, t, port, b, i, true);
 	/* A neighbour that makes sure of us asks the VIP itself, from its link-local address. */
-	if (__builtin_expect(pk->next_proto == IPPROTO_ICMPV6, 0)) {
+	if (pk->next_proto == IPPROTO_ICMPV6) {
 		enum exit exit =
 			answer_neighbour(&p->answer, t, port, b->mbufs[i], pk, true, p->now);
 		if (exit != EXIT_PENDING)
 			return exit;
 	}
-	if (__builtin_expect(b->frames[i][0] & 1, 0))
+	if (b->frames[i][0] & 1)
 		return EXIT_DROP_VIP_MULTICAST;
-	enum parse_result result = parse_l4_inline(b->frames[i], m->data_len, pk);
-	if (__builtin_expect(result != PARSE_OK, 0))
-		return exit_of_parse(result);
-	uint16_t service = pk->dport != 0
-				   ? service_table_port(&t->services, vip, pk->proto, pk->dport)
-				   : SERVICE_NONE;
-	if (__builtin_expect(service == SERVICE_NONE, 0))
+	uint32_t length = b->mbufs[i]->data_len;
+	enum parse_result result = parse_l4(b->frames[i], length, length, pk);
+	return result == PARSE_OK ? EXIT_PENDING : exit_of_parse(result);
+}
+
+static inline enum exit
+find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i)
+{
+	const struct packet *pk = &b->packets[i];
+	const struct service_entry *vip =
+		service_table_vip_at(&t->services, b->vip_slot[i], &pk->dst);
+	if (__builtin_expect(!vip, 0))
+		return punt(p, t, port, b, i, true);
+	if (__builtin_expect(!has_bit(b->plain, i), 0)) {
+		enum exit exit = find_upper(p, t, port, b, i);
+		if (exit != EXIT_PENDING)
+			return exit;
+	}
+	uint16_t service = service_table_port(&t->services, vip, pk->proto, pk->dport);
+	if (__builtin_expect(service == SERVICE_NONE || pk->dport == 0, 0))
 		return find_unusual(p, t, b, i, vip);
 	const struct tables_service *entry = &t->service[service];
 	b->service[i] = service;
 	b->hash[i] = choose_hash(&t->key, entry, pk);
-	if (entry->affinity == TABLES_AFFINITY_NONE)
+	if (__builtin_expect(entry->affinity == TABLES_AFFINITY_NONE, 0))
 		return judge_source(t, pk);
-	seek(p, b, i);
+	flow_prefetch(p->flows, b->hash[i]);
+	b->sought |= (uint32_t)1 << i;
 	return EXIT_PENDING;
 }
 
 static void
 stage_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b)
 {
-	for (uint32_t i = 0; i < b->count; i++) {
-		if (__builtin_expect(b->exit[i] != EXIT_PENDING, 0))
-			continue;
-		const struct packet *pk = &b->packets[i];
-		const struct service_entry *vip =
-			service_table_vip_at(&t->services, b->vip_slot[i], &pk->dst);
-		if (__builtin_expect(!vip || !vlan_is_served(&t->ports[port], b->frames[i], pk), 0))
-			b->exit[i] = (uint8_t)punt(p, t, port, b, i, true);
-		else
-			b->exit[i] = (uint8_t)find_service(p, t, port, b, i, vip);
-	}
+	for (uint32_t i = 0; i < b->count; i++)
+		if (__builtin_expect(b->exit[i] == EXIT_PENDING, 1))
+			b->exit[i] = (uint8_t)find_service(p, t, port, b, i);
 }
 
 /* The flow of a packet is not in the table, or not as the packet has it. */
@@ -329,14 +341,15 @@ static void
 stage_flow(struct pipeline *p, const struct tables *t, struct burst *b)
 {
 	struct flow_hit hits[BURST_MAX];
-	uint32_t count = b->sought_count, known = 0;
+	uint32_t known = 0;
 	uint64_t begun = 0;
-	flow_lookup_burst(p->flows, b->sought_hash, count, p->tick, hits);
-	for (uint32_t k = 0; k < count; k++) {
-		uint32_t i = b->sought[k];
-		uint64_t hash = b->sought_hash[k];
+	flow_lookup_burst(p->flows, b->hash, b->count, p->tick, hits);
+	for (uint32_t i = 0; i < b->count; i++) {
+		if (__builtin_expect(!has_bit(b->sought, i), 0))
+			continue;
 		const struct packet *pk = &b->packets[i];
-		struct flow_hit hit = refresh_hit(p->flows, hits[k], begun, hash, p->tick);
+		uint64_t hash = b->hash[i];
+		struct flow_hit hit = refresh_hit(p->flows, hits[i], begun, hash, p->tick);
 		uint16_t backend = 0;
 		if (__builtin_expect(hit.place != NULL, 1))
 			backend = choose_known(p->flows, t, hit, pk, b->frames[i], hash, p->tick);
@@ -352,7 +365,8 @@ stage_flow(struct pipeline *p, const struct tables *t, struct burst *b)
 			note_first_fragment(p, t, b, i);
 	}
 	b->flow_events[FLOW_EVENT_HIT] = (uint8_t)known;
-	if (__builtin_expect(count < b->count, 0))
+	uint32_t all = (uint32_t)((UINT64_C(1) << b->count) - 1);
+	if (__builtin_expect(b->sought != all, 0))
 		choose_the_rest(p, t, b);
 }
 
@@ -433,11 +447,10 @@ pipeline_burst(
 void
 pipeline_refuse(struct burst *burst, enum exit exit)
 {
-	begin(burst);
-	for (uint32_t i = 0; i < burst->count; i++) {
+	begin(burst, 0);
+	memset(burst->exit, (int)exit, sizeof(burst->exit));
+	for (uint32_t i = 0; i < burst->count; i++)
 		burst->frame_length[i] = (uint16_t)burst->mbufs[i]->pkt_len;
-		burst->exit[i] = (uint8_t)exit;
-	}
 }
 
 static inline void
@@ -447,37 +460,41 @@ count_traffic(struct traffic *traffic, uint64_t packets, uint64_t bytes)
 	counter_add(&traffic->bytes, bytes);
 }
 
-/*
- * Packets of one exit and one service often come one after the other, and are counted at once: from
- * place `i` on, to the place that is returned.
- */
+/* The places from `i` on, to the one that is returned, left by one exit, for one service, with or
+ * without a backend: they are counted at once. Often that is the whole burst. */
 static inline uint32_t
-settle_run(struct pipeline_counters *c, const struct burst *b, uint32_t i)
+end_of_run(const struct burst *b, uint32_t i)
 {
-	uint8_t exit = b->exit[i];
-	uint16_t service = b->service[i];
-	bool has_backend = b->backend[i] != 0;
-	uint64_t bytes = 0, new_flows = 0;
 	uint32_t first = i;
-	do {
-		bytes += b->frame_length[i];
-		new_flows += b->new_flow[i];
-		i++;
-	} while (i < b->count && b->exit[i] == exit && b->service[i] == service &&
-		 (b->backend[i] != 0) == has_backend);
+	while (++i < b->count && b->exit[i] == b->exit[first] &&
+		b->service[i] == b->service[first] &&
+		(b->backend[i] != 0) == (b->backend[first] != 0))
+		;
+	return i;
+}
+
+static inline void
+settle_run(struct pipeline_counters *c, const struct burst *b, uint32_t first, uint32_t end)
+{
+	uint8_t exit = b->exit[first];
 	/* It is received when it leaves. */
 	if (exit == EXIT_HELD)
-		return i;
-	uint64_t packets = i - first;
+		return;
+	uint64_t packets = end - first, bytes = 0, new_flows = 0;
+	bool reached = b->backend[first] != 0 && exit_kind(exit) != EXIT_KIND_DROPPED;
+	for (uint32_t i = first; i < end; i++) {
+		bytes += b->frame_length[i];
+		new_flows += b->new_flow[i];
+		if (__builtin_expect(reached, 1))
+			count_traffic(&c->backends[b->backend[i]], 1, b->frame_length[i]);
+	}
 	count_traffic(&c->received, packets, bytes);
 	count_traffic(&c->exits[exit], packets, bytes);
-	if (has_backend && exit_kind(exit) != EXIT_KIND_DROPPED) {
-		for (uint32_t k = first; k < i; k++)
-			count_traffic(&c->backends[b->backend[k]], 1, b->frame_length[k]);
-		count_traffic(&c->services[service].traffic, packets, bytes);
-		counter_add(&c->services[service].new_flows, new_flows);
+	if (reached) {
+		struct service_counters *service = &c->services[b->service[first]];
+		count_traffic(&service->traffic, packets, bytes);
+		counter_add(&service->new_flows, new_flows);
 	}
-	return i;
 }
 
 void
@@ -485,8 +502,10 @@ pipeline_settle(struct pipeline *pipeline, const struct burst *b)
 {
 	struct pipeline_counters *c = pipeline->counters;
 	counters_begin(c);
-	for (uint32_t i = 0; i < b->count;)
-		i = settle_run(c, b, i);
+	for (uint32_t first = 0, end; first < b->count; first = end) {
+		end = end_of_run(b, first);
+		settle_run(c, b, first, end);
+	}
 	for (int e = 0; e < FLOW_EVENT_COUNT; e++)
 		counter_add(&c->flow_events[e], b->flow_events[e]);
 	counters_end(c);

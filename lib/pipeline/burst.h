@@ -4,7 +4,8 @@
  * stage before any goes to the next, so that what a stage will read can be fetched while others
  * are worked on:
  *
- *   net      parse L2 and L3               malformed -> drop
+ *   net      parse L2 and L3, of plain     malformed -> drop
+ *            frames (parse_plain.h) L4 too
  *   service  VIP? -> parse L4 -> service   not a VIP -> punt; ping, no service -> answer;
  *                                          "who has this VIP?" -> answer
  *   flow     hash, look up; else row, insert
@@ -56,7 +57,9 @@ struct burst {
 	uint8_t exit[BURST_MAX];     /* enum exit */
 	uint8_t out_port[BURST_MAX]; /* where the exit is SENT*, or ANSWERED_* */
 
-	/* between the stages */
+	/* between the stages; masks have one bit a place */
+	uint32_t plain;			  /* seen to by parse_plain */
+	uint32_t sought;		  /* whose flow is looked up */
 	uint8_t *frames[BURST_MAX];	  /* first byte */
 	uint16_t frame_length[BURST_MAX]; /* as received */
 	uint32_t vip_slot[BURST_MAX];	  /* service_table_slot() of the destination */
@@ -66,11 +69,7 @@ struct burst {
 	bool quotes
 		[BURST_MAX]; /* an ICMP error: hash and service are those of the flow it quotes */
 	uint8_t flow_events[FLOW_EVENT_COUNT];
-	uint64_t hash[BURST_MAX];
-	/* Those whose flow is looked up, all at once. */
-	uint32_t sought_count;
-	uint8_t sought[BURST_MAX]; /* places in the burst */
-	uint64_t sought_hash[BURST_MAX];
+	uint64_t hash[BURST_MAX]; /* 0 until it is known */
 	struct packet packets[BURST_MAX];
 };
 
