@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "burst.h"
+#include "burst_isa.h"
 
 #include <netinet/in.h>
 
@@ -38,11 +38,10 @@ begin(struct burst *b, uint8_t port)
 	memset(b->out_port, port, sizeof(b->out_port));
 	memset(b->service, 0xff, sizeof(b->service)); /* SERVICE_NONE */
 	memset(b->backend, 0, sizeof(b->backend));
-	memset(b->new_flow, 0, sizeof(b->new_flow));
 	memset(b->quotes, 0, sizeof(b->quotes));
 	memset(b->flow_events, 0, sizeof(b->flow_events));
 	memset(b->hash, 0, sizeof(b->hash));
-	b->plain = b->sought = 0;
+	b->plain = b->sought = b->new_flows = 0;
 }
 static_assert(SERVICE_NONE == 0xffff, "begin() sets its bytes");
 
@@ -97,11 +96,11 @@ static void
 stage_net(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b)
 {
 	const struct plain_station station = plain_station(tables_station(&t->ports[port]));
-	uint32_t plain = 0;
+	uint32_t count = b->count, plain = 0;
 	begin(b, port);
-	for (uint32_t i = 0; i < b->count; i++)
+	for (uint32_t i = 0; i < count; i++)
 		__builtin_prefetch(rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *));
-	for (uint32_t i = 0; i < b->count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		const struct rte_mbuf *m = b->mbufs[i];
 		struct packet *pk = &b->packets[i];
 		b->frame_length[i] = (uint16_t)m->pkt_len;
@@ -116,8 +115,8 @@ stage_net(struct pipeline *p, const struct tables *t, uint8_t port, struct burst
 			if (b->exit[i] != EXIT_PENDING)
 				continue;
 		}
-		b->vip_slot[i] = service_table_slot(&t->services, &pk->dst);
-		service_table_prefetch(&t->services, b->vip_slot[i]);
+		b->vip[i] = service_table_at(&t->services, &pk->dst);
+		__builtin_prefetch(b->vip[i]);
 	}
 	b->plain = plain;
 }
@@ -251,8 +250,7 @@ static inline enum exit
 find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i)
 {
 	const struct packet *pk = &b->packets[i];
-	const struct service_entry *vip =
-		service_table_vip_at(&t->services, b->vip_slot[i], &pk->dst);
+	const struct service_entry *vip = service_table_vip_from(&t->services, b->vip[i], &pk->dst);
 	if (__builtin_expect(!vip, 0))
 		return punt(p, t, port, b, i, true);
 	if (__builtin_expect(!has_bit(b->plain, i), 0)) {
@@ -281,20 +279,37 @@ stage_service(struct pipeline *p, const struct tables *t, uint8_t port, struct b
 			b->exit[i] = (uint8_t)find_service(p, t, port, b, i);
 }
 
+/*
+ * A full table is searched for what may be given up, which takes as long as several packets do. A flood
+ * of flows that find nothing must not cost the known ones their rate: so many searches in vain are
+ * made each time that the clock is read, about a millisecond, and then new flows get empty places only.
+ */
+static inline bool
+is_tired_of_searching(struct pipeline *p)
+{
+	if (p->vain_at.us != p->now.us) {
+		p->vain_at = p->now;
+		p->vain_searches = 0;
+	}
+	return p->vain_searches >= VAIN_SEARCHES_MAX;
+}
+
 /* The flow of a packet is not in the table, or not as the packet has it. */
-static __attribute__((noinline)) uint16_t
+static inline uint16_t
 begin_flow(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i)
 {
 	enum exit exit = judge_source(t, &b->packets[i]);
-	if (exit != EXIT_PENDING) {
+	if (__builtin_expect(exit != EXIT_PENDING, 0)) {
 		b->exit[i] = (uint8_t)exit;
 		return 0;
 	}
-	struct choice choice = choose_new(
-		p->flows, t, &t->service[b->service[i]], &b->packets[i], b->hash[i], p->tick);
-	b->new_flow[i] = choice.new_flow;
-	for (uint32_t e = 0; e < choice.event_count; e++)
-		b->flow_events[choice.events[e]]++;
+	struct choice choice = choose_new(p->flows, t, &t->service[b->service[i]], &b->packets[i],
+		b->hash[i], p->tick, is_tired_of_searching(p));
+	bool is_tried = choice.event != FLOW_EVENT_MISS;
+	b->flow_events[FLOW_EVENT_MISS]++;
+	b->flow_events[choice.event] += is_tried;
+	p->vain_searches += choice.event == FLOW_EVENT_FULL;
+	b->new_flows |= (uint32_t)(is_tried && choice.event != FLOW_EVENT_UPDATED) << i;
 	if (choice.backend == 0)
 		b->exit[i] = EXIT_DROP_NO_BACKEND;
 	return choice.backend;
@@ -319,52 +334,69 @@ choose_the_rest(struct pipeline *p, const struct tables *t, struct burst *b)
 	}
 }
 
-/* Flows that packets of this burst have begun, one bit for a 64th of all: after the look-up of the
- * burst, a flow that was not there may be. */
-static inline uint64_t
-begun_bit(uint64_t hash)
+/* Known flows whose packets change nothing of them: those that are found at the first look. Returns
+ * who is left. */
+static inline uint32_t
+find_known(struct pipeline *p, const struct tables *t, struct burst *b)
 {
-	return (uint64_t)1 << hash % 64;
+	/* In registers: for all that the compiler knows, what is stored below might change them. */
+	const struct flow_table flows = *p->flows;
+	const struct tables_backend *backends = t->backends;
+	const uint32_t *accepts = t->accepts;
+	const uint32_t limit = t->backend_limit, count = b->count, quick = b->sought & b->plain;
+	const uint16_t tick = p->tick;
+	uint32_t left = b->sought & ~b->plain;
+	for (uint32_t i = 0; i < count; i++) {
+		if (__builtin_expect(!has_bit(quick, i), 0))
+			continue;
+		uint16_t backend = choose_quick(
+			&flows, accepts, limit, b->hash[i], b->packets[i].tcp_flags, tick);
+		b->backend[i] = backend;
+		left |= (uint32_t)(backend == 0) << i;
+		__builtin_prefetch(&backends[backend]);
+	}
+	return left;
 }
 
-/* What has happened since the look-up of the burst counts: the packets in front may have made this
- * entry, or changed it. */
-static inline struct flow_hit
-refresh_hit(const struct flow_table *flows, struct flow_hit hit, uint64_t begun, uint64_t hash,
-	uint16_t tick)
+/* What a flow that was not found at the first look may need: its other bucket, and what begin_flow
+ * reads. */
+static inline __attribute__((always_inline)) void
+fetch_for_second_look(
+	const struct pipeline *p, const struct tables *t, const struct burst *b, uint32_t i)
 {
-	bool is_stale = hit.place ? !flow_hit_is_fresh(hit) : (begun & begun_bit(hash)) != 0;
-	return __builtin_expect(is_stale, 0) ? flow_lookup(flows, hash, tick) : hit;
+	flow_prefetch_other(p->flows, b->hash[i]);
+	__builtin_prefetch(service_table_at(&t->services, &b->packets[i].src));
+	tables_prefetch_row(t, t->service[b->service[i]].pool, flow_hash_tag(b->hash[i]));
+}
+
+/* All other flows, in their order: what a packet in front has begun or ended counts for the next. */
+static inline void
+find_flow(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i)
+{
+	const struct packet *pk = &b->packets[i];
+	struct flow_hit hit = flow_find(p->flows, b->hash[i], p->tick);
+	uint16_t backend = 0;
+	if (hit.place)
+		backend = choose_known(p->flows, t, hit, pk, b->frames[i], b->hash[i], p->tick);
+	if (backend != 0)
+		b->flow_events[FLOW_EVENT_HIT]++;
+	else
+		backend = begin_flow(p, t, b, i);
+	__builtin_prefetch(&t->backends[backend]);
+	b->backend[i] = backend;
+	if (__builtin_expect(pk->fragment == FRAGMENT_FIRST && backend != 0, 0))
+		note_first_fragment(p, t, b, i);
 }
 
 static void
 stage_flow(struct pipeline *p, const struct tables *t, struct burst *b)
 {
-	struct flow_hit hits[BURST_MAX];
-	uint32_t known = 0;
-	uint64_t begun = 0;
-	flow_lookup_burst(p->flows, b->hash, b->count, p->tick, hits);
-	for (uint32_t i = 0; i < b->count; i++) {
-		if (__builtin_expect(!has_bit(b->sought, i), 0))
-			continue;
-		const struct packet *pk = &b->packets[i];
-		uint64_t hash = b->hash[i];
-		struct flow_hit hit = refresh_hit(p->flows, hits[i], begun, hash, p->tick);
-		uint16_t backend = 0;
-		if (__builtin_expect(hit.place != NULL, 1))
-			backend = choose_known(p->flows, t, hit, pk, b->frames[i], hash, p->tick);
-		if (__builtin_expect(backend != 0, 1)) {
-			known++;
-		} else {
-			backend = begin_flow(p, t, b, i);
-			begun |= begun_bit(hash);
-		}
-		__builtin_prefetch(&t->backends[backend]);
-		b->backend[i] = backend;
-		if (__builtin_expect(pk->fragment == FRAGMENT_FIRST && backend != 0, 0))
-			note_first_fragment(p, t, b, i);
-	}
-	b->flow_events[FLOW_EVENT_HIT] = (uint8_t)known;
+	uint32_t left = find_known(p, t, b);
+	b->flow_events[FLOW_EVENT_HIT] = (uint8_t)__builtin_popcount(b->sought & ~left);
+	for (uint32_t m = left; m != 0; m &= m - 1)
+		fetch_for_second_look(p, t, b, (uint32_t)__builtin_ctz(m));
+	for (; left != 0; left &= left - 1)
+		find_flow(p, t, b, (uint32_t)__builtin_ctz(left));
 	uint32_t all = (uint32_t)((UINT64_C(1) << b->count) - 1);
 	if (__builtin_expect(b->sought != all, 0))
 		choose_the_rest(p, t, b);
@@ -386,24 +418,34 @@ too_big(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i,
 		EXIT_DROP_TOO_BIG, p->now);
 }
 
+/* One that cannot simply be sent: the first reason counts. */
+static __attribute__((noinline)) enum exit
+keep_back(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i, uint64_t slot)
+{
+	const struct packet *pk = &b->packets[i];
+	if (!t->backends[b->backend[i]].encap->wrap)
+		return t->ports[b->out_port[i]].has_kernel_path ? EXIT_PUNTED_SERVICE
+								: EXIT_DROP_NO_KERNEL_PATH;
+	if (!l2_slot_resolved(slot))
+		return EXIT_DROP_NEXT_HOP;
+	if (pk->ttl <= 1)
+		return answer_error(&p->answer, t, b->mbufs[i], pk, ICMP_TIME_EXCEEDED, 0,
+			EXIT_DROP_TTL_EXPIRED, p->now);
+	return too_big(p, t, b, i, l2_slot_port(slot));
+}
+
 static inline enum exit
 send_packet(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i)
 {
 	const struct packet *pk = &b->packets[i];
 	const struct tables_backend *backend = &t->backends[b->backend[i]];
-	if (__builtin_expect(!backend->encap->wrap, 0))
-		return t->ports[b->out_port[i]].has_kernel_path ? EXIT_PUNTED_SERVICE
-								: EXIT_DROP_NO_KERNEL_PATH;
 	uint64_t slot = atomic_load_explicit(&t->slots[backend->slot], memory_order_acquire);
-	if (!l2_slot_resolved(slot))
-		return EXIT_DROP_NEXT_HOP;
-	if (__builtin_expect(pk->ttl <= 1, 0))
-		return answer_error(&p->answer, t, b->mbufs[i], pk, ICMP_TIME_EXCEEDED, 0,
-			EXIT_DROP_TTL_EXPIRED, p->now);
 	uint8_t port = l2_slot_port(slot);
 	const struct tables_port *out = &t->ports[port];
-	if (__builtin_expect(pk->l3_length + backend->target.header_length > out->mtu, 0))
-		return too_big(p, t, b, i, port);
+	if (__builtin_expect(!backend->encap->wrap || !l2_slot_resolved(slot) || pk->ttl <= 1 ||
+				     pk->l3_length + backend->target.header_length > out->mtu,
+		    0))
+		return keep_back(p, t, b, i, slot);
 	uint8_t *l3 = b->frames[i] + pk->l3_offset;
 	l2_decrement_ttl(l3, pk->family);
 	wrap_packet(b->mbufs[i], l3, pk->l3_length, pk->family, pk->tos, backend, slot,
@@ -412,101 +454,25 @@ send_packet(struct pipeline *p, const struct tables *t, struct burst *b, uint32_
 	return EXIT_SENT;
 }
 
-unsigned
-pipeline_split(struct pipeline *pipeline, const struct tables *tables, const struct burst *burst,
-	uint32_t i, struct rte_mbuf *pieces[SPLIT_PIECES_MAX])
-{
-	const struct tables_backend *backend = &tables->backends[burst->backend[i]];
-	uint64_t slot = atomic_load_explicit(&tables->slots[backend->slot], memory_order_acquire);
-	/* The neighbour may have moved since the burst was looked at. */
-	if (l2_slot_port(slot) != burst->out_port[i])
-		return 0;
-	return split_packet(burst->mbufs[i], &burst->packets[i], backend, slot,
-		&tables->ports[burst->out_port[i]], flow_hash_bucket(burst->hash[i]),
-		pipeline->pool, pieces);
-}
-
 static void
 stage_send(struct pipeline *p, const struct tables *t, struct burst *b)
 {
-	for (uint32_t i = 0; i < b->count; i++)
+	const uint32_t count = b->count;
+	for (uint32_t i = 0; i < count; i++)
 		if (__builtin_expect(b->exit[i] == EXIT_PENDING, 1))
 			b->exit[i] = (uint8_t)send_packet(p, t, b, i);
 }
 
+#ifndef BURST_ENTRY
+#define BURST_ENTRY pipeline_burst_baseline
+#endif
+
 void
-pipeline_burst(
+BURST_ENTRY(
 	struct pipeline *pipeline, const struct tables *tables, uint8_t port, struct burst *burst)
 {
 	stage_net(pipeline, tables, port, burst);
 	stage_service(pipeline, tables, port, burst);
 	stage_flow(pipeline, tables, burst);
 	stage_send(pipeline, tables, burst);
-}
-
-void
-pipeline_refuse(struct burst *burst, enum exit exit)
-{
-	begin(burst, 0);
-	memset(burst->exit, (int)exit, sizeof(burst->exit));
-	for (uint32_t i = 0; i < burst->count; i++)
-		burst->frame_length[i] = (uint16_t)burst->mbufs[i]->pkt_len;
-}
-
-static inline void
-count_traffic(struct traffic *traffic, uint64_t packets, uint64_t bytes)
-{
-	counter_add(&traffic->packets, packets);
-	counter_add(&traffic->bytes, bytes);
-}
-
-/* The places from `i` on, to the one that is returned, left by one exit, for one service, with or
- * without a backend: they are counted at once. Often that is the whole burst. */
-static inline uint32_t
-end_of_run(const struct burst *b, uint32_t i)
-{
-	uint32_t first = i;
-	while (++i < b->count && b->exit[i] == b->exit[first] &&
-		b->service[i] == b->service[first] &&
-		(b->backend[i] != 0) == (b->backend[first] != 0))
-		;
-	return i;
-}
-
-static inline void
-settle_run(struct pipeline_counters *c, const struct burst *b, uint32_t first, uint32_t end)
-{
-	uint8_t exit = b->exit[first];
-	/* It is received when it leaves. */
-	if (exit == EXIT_HELD)
-		return;
-	uint64_t packets = end - first, bytes = 0, new_flows = 0;
-	bool reached = b->backend[first] != 0 && exit_kind(exit) != EXIT_KIND_DROPPED;
-	for (uint32_t i = first; i < end; i++) {
-		bytes += b->frame_length[i];
-		new_flows += b->new_flow[i];
-		if (__builtin_expect(reached, 1))
-			count_traffic(&c->backends[b->backend[i]], 1, b->frame_length[i]);
-	}
-	count_traffic(&c->received, packets, bytes);
-	count_traffic(&c->exits[exit], packets, bytes);
-	if (reached) {
-		struct service_counters *service = &c->services[b->service[first]];
-		count_traffic(&service->traffic, packets, bytes);
-		counter_add(&service->new_flows, new_flows);
-	}
-}
-
-void
-pipeline_settle(struct pipeline *pipeline, const struct burst *b)
-{
-	struct pipeline_counters *c = pipeline->counters;
-	counters_begin(c);
-	for (uint32_t first = 0, end; first < b->count; first = end) {
-		end = end_of_run(b, first);
-		settle_run(c, b, first, end);
-	}
-	for (int e = 0; e < FLOW_EVENT_COUNT; e++)
-		counter_add(&c->flow_events[e], b->flow_events[e]);
-	counters_end(c);
 }

@@ -60,9 +60,9 @@ count_same_vip(const struct service_rule *rules, size_t rule_count)
 static struct service_entry *
 free_entry(const struct service_table *table, const struct ip_addr *vip)
 {
-	uint32_t slot = service_table_slot(table, vip);
+	size_t slot = (size_t)(service_table_at(table, vip) - table->entries);
 	while (table->entries[slot].range_count != 0)
-		slot = (slot + 1) & table->mask;
+		slot = &table->entries[slot] == table->last ? 0 : slot + 1;
 	return &table->entries[slot];
 }
 
@@ -91,6 +91,7 @@ service_table_build(struct service_table *table, struct arena *arena, struct ser
 	table->ranges = arena_array(arena, overflow_count, sizeof(*table->ranges));
 	if (!table->entries || !table->ranges)
 		return -ENOMEM;
+	table->last = &table->entries[entry_count - 1];
 	table->mask = entry_count - 1;
 	table->vip_count = vip_count;
 
