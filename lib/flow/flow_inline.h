@@ -155,7 +155,7 @@ flow_empty_mask(const struct flow_bucket *bucket)
 #endif
 }
 
-/* Fetches a flow's first bucket ahead, where nine of ten lie (flow_goes_into_second), or the other.
+/* Fetches a flow's first bucket ahead, where most lie (flow_goes_into_second), or the other.
  * To fetch both for everybody would be the double of what a core can have under way at once, and as
  * much again of what its caches hold. Inlined by force: GCC takes a function of nothing but prefetches
  * for one without effect, and drops calls of it. */

@@ -24,7 +24,10 @@
 
 /* The compiler need not have SSSE3 for all: then nothing is plain. */
 #ifdef __SSSE3__
-#include <tmmintrin.h>
+#include <immintrin.h>
+
+/* Read from the start of a frame, even where it is shorter: buffers are longer. */
+#define PLAIN_READ_BYTES 64
 
 /* The shortest frames that are looked at: up to the end of a TCP header without options. */
 #define PLAIN_IPV4_BYTES                                                                           \
@@ -98,18 +101,26 @@ plain_starts(__m128i start, __m128i wanted, uint8_t version_mask)
 	return _mm_movemask_epi8(_mm_cmpeq_epi8(differs, _mm_setzero_si128())) == 0xffff;
 }
 
+/* Of two numbers of 16 bits, one is 0: only what was 0, or has lost a carry to such a one, has its
+ * highest bit set by the subtraction and not before. */
+static inline bool
+plain_has_zero(uint32_t two)
+{
+	return ((two - 0x00010001) & ~two & 0x80008000) != 0;
+}
+
 /* Neither port is 0, the header is as long as it must be and no longer than `room`. TCP and UDP come
  * mixed, so which one it is chooses numbers and no way. */
 static inline bool
 plain_l4(const uint8_t *l4, bool is_tcp, uint32_t room)
 {
 	uint32_t least = is_tcp ? sizeof(struct wire_tcp) : sizeof(struct wire_udp);
-	uint32_t length = is_tcp ? (uint32_t)(l4[offsetof(struct wire_tcp, offset)] >> 4) * 4
+	/* The data offset is in words, in the upper four bits. */
+	uint32_t length = is_tcp ? l4[offsetof(struct wire_tcp, offset)] >> 2 & 0x3c
 				 : plain_u16(l4 + offsetof(struct wire_udp, length));
 	uint32_t ports;
 	memcpy(&ports, l4, sizeof(ports));
-	return (length >= least) & (length <= room) & ((ports & UINT16_MAX) != 0) &
-	       (ports > UINT16_MAX);
+	return length >= least && length <= room && !plain_has_zero(ports);
 }
 
 /* Destination port, TCP flags; no fragment, no ICMP, no VLAN. */
@@ -135,28 +146,80 @@ plain_checksum_is_right(const uint8_t *ip)
 	return (sum + carry) % 0xffff == 0;
 }
 
-/* `start` is that of IPv4; the frame has PLAIN_IPV4_BYTES. */
+/* Lengths, ports, checksum of an IPv4 packet whose header is 20 bytes long and no fragment's. A total
+ * length below the header's makes `room` larger than anything. */
 static inline bool
-parse_plain_ipv4(const uint8_t *frame, uint32_t length, bool checksum_is_right, struct packet *pk)
+plain_ipv4_is_right(const uint8_t *frame, uint32_t length, bool checksum_is_right, bool is_tcp)
 {
 	const uint8_t *l3 = frame + sizeof(struct wire_ether);
 	const uint8_t *l4 = l3 + sizeof(struct wire_ipv4);
 	uint32_t room = (uint32_t)plain_u16(l3 + offsetof(struct wire_ipv4, total_length)) -
 			(uint32_t)sizeof(struct wire_ipv4);
-	uint8_t proto = l3[offsetof(struct wire_ipv4, proto)];
-	bool is_tcp = proto == IPPROTO_TCP;
-	be16 fragment;
-	memcpy(&fragment, l3 + offsetof(struct wire_ipv4, fragment), sizeof(fragment));
-	/* A total length below the header's makes `room` larger than anything. */
-	if (__builtin_expect((fragment & wire_u16(IPV4_MF | IPV4_OFFSET_MASK)) != 0 ||
-				     !(is_tcp || proto == IPPROTO_UDP) ||
+	if (__builtin_expect(!(is_tcp || l3[offsetof(struct wire_ipv4, proto)] == IPPROTO_UDP) ||
 				     room > length - (uint32_t)(l4 - frame) ||
 				     !plain_l4(l4, is_tcp, room),
 		    0))
 		return false;
-	if (!checksum_is_right && __builtin_expect(!plain_checksum_is_right(l3), 0))
-		return false;
+	return checksum_is_right || __builtin_expect(plain_checksum_is_right(l3), 1);
+}
 
+static inline bool
+plain_ipv4_is_tcp(const uint8_t *frame)
+{
+	return frame[sizeof(struct wire_ether) + offsetof(struct wire_ipv4, proto)] == IPPROTO_TCP;
+}
+
+#if defined(__AVX512BW__)
+
+/* Bytes of struct packet that come from the header: addresses; length, TTL, TOS, protocol twice, source
+ * port; destination port; TCP flags. */
+#define PLAIN_NOTED	  UINT64_C(0x0003cf0cf000f000)
+#define PLAIN_NOTED_FLAGS (UINT64_C(1) << offsetof(struct packet, tcp_flags))
+
+/* As plain_starts, and no fragment. */
+static inline bool
+plain_is_ipv4(const uint8_t *frame, const struct plain_station *station)
+{
+	const __m256i mask =
+		_mm256_set_epi64x(0, 0x0000ff3f00000000, 0x00ffffff00000000, 0x0000ffffffffffff);
+	__m256i head = _mm256_loadu_si256((const void *)frame);
+	__m256i wanted = _mm256_zextsi128_si256(station->start4);
+	return _mm256_testz_si256(_mm256_xor_si256(head, wanted), mask);
+}
+
+/* The four lanes of the register become those of struct packet: first the words that each needs are
+ * brought into it, then their bytes into order. */
+static inline void
+plain_note_ipv4(const uint8_t *frame, bool is_tcp, struct packet *pk)
+{
+	const __m512i words = _mm512_setr_epi32(6, 7, 0, 0, 7, 8, 0, 0, 3, 4, 5, 8, 9, 11, 0, 0);
+	const __m512i bytes = _mm512_setr_epi32(0, 0, 0, 0x05040302, 0, 0, 0, 0x05040302,
+		0x04050000, 0, 0x0b0b030a, 0x0e0f0000, 0x00070001, 0, 0, 0);
+	const __m512i constants = _mm512_setr_epi32(0, 0, (int)0xffff0000, 0, 0, 0, (int)0xffff0000,
+		0, sizeof(struct wire_ether), 4 << 24, 0,
+		sizeof(struct wire_ether) + sizeof(struct wire_ipv4), 0, 0, 0, 0);
+	__mmask64 noted = PLAIN_NOTED | (is_tcp ? PLAIN_NOTED_FLAGS : 0);
+	__m512i lanes = _mm512_permutexvar_epi32(words, _mm512_loadu_si512(frame));
+	_mm512_storeu_si512(
+		pk, _mm512_or_si512(_mm512_maskz_shuffle_epi8(noted, lanes, bytes), constants));
+}
+
+#else
+
+static inline bool
+plain_is_ipv4(const uint8_t *frame, const struct plain_station *station)
+{
+	be16 fragment;
+	memcpy(&fragment, frame + sizeof(struct wire_ether) + offsetof(struct wire_ipv4, fragment),
+		sizeof(fragment));
+	return plain_starts(plain_load(frame), station->start4, 0xff) &&
+	       (fragment & wire_u16(IPV4_MF | IPV4_OFFSET_MASK)) == 0;
+}
+
+static inline void
+plain_note_ipv4(const uint8_t *frame, bool is_tcp, struct packet *pk)
+{
+	const uint8_t *l3 = frame + sizeof(struct wire_ether);
 	const __m128i mapped = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, -1, 0, 0, 0, 0);
 	const __m128i to_src =
 		_mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 2, 3);
@@ -176,11 +239,13 @@ parse_plain_ipv4(const uint8_t *frame, uint32_t length, bool checksum_is_right, 
 		_mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(ip, to_middle),
 				     _mm_shuffle_epi8(from_src, to_sport)),
 			middle));
-	plain_note_rest(pk, l4, is_tcp);
-	return true;
+	plain_note_rest(pk, l3 + sizeof(struct wire_ipv4), is_tcp);
 }
 
-/* The same of IPv6. Addresses whose first half is 0 are rare, and v4-mapped ones are among them. */
+#endif
+
+/* The frame is that of an IPv6 packet. Addresses whose first half is 0 are rare, and v4-mapped ones are
+ * among them. */
 static inline bool
 parse_plain_ipv6(const uint8_t *frame, uint32_t length, struct packet *pk)
 {
@@ -214,7 +279,7 @@ parse_plain_ipv6(const uint8_t *frame, uint32_t length, struct packet *pk)
 }
 
 /*
- * True if the frame, which lies in one piece of `length` bytes, is plain; then *pk is what parse_l3 and
+ * True if the frame, which lies in one piece of `length` bytes, is plain; PLAIN_READ_BYTES of it can be read, whatever they are; then *pk is what parse_l3 and
  * parse_l4 would have made of it, with PARSE_OK. Else *pk means nothing. `checksum_is_right` as for
  * parse_l3_checked. Any thread.
  */
@@ -224,11 +289,16 @@ parse_plain(const uint8_t *frame, uint32_t length, const struct plain_station *s
 {
 	if (__builtin_expect(length < PLAIN_IPV4_BYTES, 0))
 		return false;
-	__m128i start = plain_load(frame);
-	if (__builtin_expect(plain_starts(start, station->start4, 0xff), 1))
-		return parse_plain_ipv4(frame, length, checksum_is_right, pk);
-	return plain_starts(start, station->start6, 0xf0) && length >= PLAIN_IPV6_BYTES &&
-	       length <= UINT16_MAX && parse_plain_ipv6(frame, length, pk);
+	if (__builtin_expect(plain_is_ipv4(frame, station), 1)) {
+		bool is_tcp = plain_ipv4_is_tcp(frame);
+		if (!plain_ipv4_is_right(frame, length, checksum_is_right, is_tcp))
+			return false;
+		plain_note_ipv4(frame, is_tcp, pk);
+		return true;
+	}
+	return plain_starts(plain_load(frame), station->start6, 0xf0) &&
+	       length >= PLAIN_IPV6_BYTES && length <= UINT16_MAX &&
+	       parse_plain_ipv6(frame, length, pk);
 }
 
 #else

@@ -12,6 +12,7 @@
 #include "wrap.h"
 
 static_assert(BURST_MAX <= UINT8_MAX, "flow_events count in 8 bits");
+static_assert(BUFFER_READ_BYTES >= PLAIN_READ_BYTES, "parse_plain may read so far");
 static_assert(BURST_MAX == 32, "masks of a burst have 32 bits");
 
 static inline bool
@@ -92,22 +93,29 @@ take_in(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *
 	return result == PARSE_OK ? EXIT_PENDING : punt(p, t, port, b, i, false);
 }
 
+/* Bytes are stored between the stages, and for all that the compiler knows they might be part of
+ * anything: what a loop needs from one turn to the next is in registers (here and below). */
 static void
 stage_net(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b)
 {
 	const struct plain_station station = plain_station(tables_station(&t->ports[port]));
-	uint32_t count = b->count, plain = 0;
+	const struct buffer_look usual = buffer_look(b->mbufs[0]);
+	const uint32_t count = b->count;
+	uint32_t plain = 0;
 	begin(b, port);
 	for (uint32_t i = 0; i < count; i++)
 		__builtin_prefetch(rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *));
 	for (uint32_t i = 0; i < count; i++) {
 		const struct rte_mbuf *m = b->mbufs[i];
+		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 		struct packet *pk = &b->packets[i];
 		b->frame_length[i] = (uint16_t)m->pkt_len;
-		b->frames[i] = rte_pktmbuf_mtod(m, uint8_t *);
-		if (__builtin_expect(
-			    buffer_is_plain(m) && parse_plain(b->frames[i], m->data_len, &station,
-							  buffer_ipv4_checksum_is_right(m), pk),
+		b->frames[i] = frame;
+		bool checksum_is_right =
+			usual.checksum_may_be_right && !(m->packet_type & RTE_PTYPE_TUNNEL_MASK);
+		if (__builtin_expect(buffer_looks_like(m, &usual) &&
+					     parse_plain(frame, m->data_len, &station,
+						     checksum_is_right, pk),
 			    1)) {
 			plain |= (uint32_t)1 << i;
 		} else {
@@ -246,14 +254,16 @@ find_upper(struct pipeline *p, const struct tables *t, uint8_t port, struct burs
 	return result == PARSE_OK ? EXIT_PENDING : exit_of_parse(result);
 }
 
+/* `sought` gains the packet's bit, if its flow is to be looked up. */
 static inline enum exit
-find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i)
+find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i,
+	bool is_plain, uint32_t *sought)
 {
 	const struct packet *pk = &b->packets[i];
 	const struct service_entry *vip = service_table_vip_from(&t->services, b->vip[i], &pk->dst);
 	if (__builtin_expect(!vip, 0))
 		return punt(p, t, port, b, i, true);
-	if (__builtin_expect(!has_bit(b->plain, i), 0)) {
+	if (__builtin_expect(!is_plain, 0)) {
 		enum exit exit = find_upper(p, t, port, b, i);
 		if (exit != EXIT_PENDING)
 			return exit;
@@ -267,16 +277,23 @@ find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct bu
 	if (__builtin_expect(entry->affinity == TABLES_AFFINITY_NONE, 0))
 		return judge_source(t, pk);
 	flow_prefetch(p->flows, b->hash[i]);
-	b->sought |= (uint32_t)1 << i;
+	*sought |= (uint32_t)1 << i;
 	return EXIT_PENDING;
 }
 
 static void
 stage_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b)
 {
-	for (uint32_t i = 0; i < b->count; i++)
-		if (__builtin_expect(b->exit[i] == EXIT_PENDING, 1))
-			b->exit[i] = (uint8_t)find_service(p, t, port, b, i);
+	const uint32_t count = b->count, plain = b->plain;
+	uint32_t sought = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		if (__builtin_expect(b->exit[i] != EXIT_PENDING, 0))
+			continue;
+		enum exit exit = find_service(p, t, port, b, i, has_bit(plain, i), &sought);
+		if (__builtin_expect(exit != EXIT_PENDING, 0))
+			b->exit[i] = (uint8_t)exit;
+	}
+	b->sought = sought;
 }
 
 /*
@@ -339,7 +356,6 @@ choose_the_rest(struct pipeline *p, const struct tables *t, struct burst *b)
 static inline uint32_t
 find_known(struct pipeline *p, const struct tables *t, struct burst *b)
 {
-	/* In registers: for all that the compiler knows, what is stored below might change them. */
 	const struct flow_table flows = *p->flows;
 	const struct tables_backend *backends = t->backends;
 	const uint32_t *accepts = t->accepts;

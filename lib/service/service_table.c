@@ -85,14 +85,14 @@ service_table_build(struct service_table *table, struct arena *arena, struct ser
 		i += same;
 	}
 	uint32_t entry_count = ENTRIES_MIN;
-	while (entry_count < 2 * vip_count)
-		entry_count *= 2;
+	table->shift = 31;
+	for (; entry_count < 2 * vip_count; entry_count *= 2)
+		table->shift--;
 	table->entries = arena_array(arena, entry_count, sizeof(*table->entries));
 	table->ranges = arena_array(arena, overflow_count, sizeof(*table->ranges));
 	if (!table->entries || !table->ranges)
 		return -ENOMEM;
 	table->last = &table->entries[entry_count - 1];
-	table->mask = entry_count - 1;
 	table->vip_count = vip_count;
 
 	uint32_t overflow = 0;

@@ -51,10 +51,11 @@ struct service_entry {
 static_assert(sizeof(struct service_entry) == 64, "one cache line an entry");
 
 struct service_table {
-	struct service_entry *entries; /* mask + 1 of them, linear probing, at most half full */
+	struct service_entry
+		*entries; /* 2^(32 - shift) of them, linear probing, at most half full */
 	const struct service_entry *last;
 	struct service_range *ranges;
-	uint32_t mask;
+	uint32_t shift;
 	uint32_t vip_count;
 };
 
@@ -66,17 +67,19 @@ struct service_table {
 int service_table_build(struct service_table *table, struct arena *arena,
 	struct service_rule *rules, size_t rule_count);
 
-/*
- * First slot to look at: multiplicative, unkeyed, since only the configuration puts VIPs in. The last
- * byte of an address is the highest of its half, where a multiplication would not move it, above
- * the bits that are used: so the halves of the word are folded first.
- */
+/* First slot to look at: unkeyed, since only the configuration puts VIPs in. CRC-32C, where there is an
+ * instruction for it, is linear, and addresses in a row would lie in a row: the product tears them apart. */
 static inline const struct service_entry *
 service_table_at(const struct service_table *table, const struct ip_addr *vip)
 {
+#ifdef __SSE4_2__
+	uint64_t x =
+		__builtin_ia32_crc32di(__builtin_ia32_crc32di(0, vip->halves[0]), vip->halves[1]);
+#else
 	uint64_t x = vip->halves[0] * 0x9e3779b97f4a7c15ull ^ vip->halves[1];
-	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ull;
-	return &table->entries[(uint32_t)(x >> 32) & table->mask];
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ull >> 32;
+#endif
+	return &table->entries[(uint32_t)x * 0x9e3779b1u >> table->shift];
 }
 
 /* The VIP's entry, or NULL when it is no VIP; :: would find a free entry, which has no range. `at` is
