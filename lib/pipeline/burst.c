@@ -93,6 +93,27 @@ take_in(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *
 	return result == PARSE_OK ? EXIT_PENDING : punt(p, t, port, b, i, false);
 }
 
+#define LINE_BYTES 64
+
+/*
+ * Cache lines of the frames that will be read or written: the first one; the second, if the burst before
+ * had IPv6 in it; those in front, which an outer header goes into, and which nobody has touched since
+ * the buffer was used before.
+ */
+static inline __attribute__((always_inline)) void
+fetch_frames(const struct burst *b, bool second_line, uint32_t outer_bytes)
+{
+	const uint32_t count = b->count;
+	for (uint32_t i = 0; i < count; i++)
+		__builtin_prefetch(rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *));
+	for (uint32_t i = 0; second_line && i < count; i++)
+		__builtin_prefetch(rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *) + LINE_BYTES);
+	for (uint32_t before = 1; before <= outer_bytes; before += LINE_BYTES)
+		for (uint32_t i = 0; i < count; i++)
+			__builtin_prefetch(
+				rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *) - before, 1);
+}
+
 /* Bytes are stored between the stages, and for all that the compiler knows they might be part of
  * anything: what a loop needs from one turn to the next is in registers (here and below). */
 static void
@@ -103,8 +124,7 @@ stage_net(struct pipeline *p, const struct tables *t, uint8_t port, struct burst
 	const uint32_t count = b->count;
 	uint32_t plain = 0;
 	begin(b, port);
-	for (uint32_t i = 0; i < count; i++)
-		__builtin_prefetch(rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *));
+	fetch_frames(b, p->has_ipv6, t->outer_bytes);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct rte_mbuf *m = b->mbufs[i];
 		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
@@ -127,6 +147,8 @@ stage_net(struct pipeline *p, const struct tables *t, uint8_t port, struct burst
 		__builtin_prefetch(b->vip[i]);
 	}
 	b->plain = plain;
+	/* Two are as good as all: who has much of it soon shows some. */
+	p->has_ipv6 = b->packets[0].family == 6 || b->packets[count - 1].family == 6;
 }
 
 /* A source that no packet to a VIP can have. Not asked of a flow that the table knows: its first
@@ -385,6 +407,15 @@ fetch_for_second_look(
 	tables_prefetch_row(t, t->service[b->service[i]].pool, flow_hash_tag(b->hash[i]));
 }
 
+/* The row has been fetched: now the backend that it names. Apart from what follows, since putting a flow
+ * into the table lets no load behind it begin. */
+static inline __attribute__((always_inline)) void
+fetch_backend_of_row(const struct tables *t, const struct burst *b, uint32_t i)
+{
+	uint16_t pool = t->service[b->service[i]].pool;
+	__builtin_prefetch(&t->backends[tables_row_backend(t, pool, flow_hash_tag(b->hash[i]))]);
+}
+
 /* All other flows, in their order: what a packet in front has begun or ended counts for the next. */
 static inline void
 find_flow(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i)
@@ -411,6 +442,8 @@ stage_flow(struct pipeline *p, const struct tables *t, struct burst *b)
 	b->flow_events[FLOW_EVENT_HIT] = (uint8_t)__builtin_popcount(b->sought & ~left);
 	for (uint32_t m = left; m != 0; m &= m - 1)
 		fetch_for_second_look(p, t, b, (uint32_t)__builtin_ctz(m));
+	for (uint32_t m = left; m != 0; m &= m - 1)
+		fetch_backend_of_row(t, b, (uint32_t)__builtin_ctz(m));
 	for (; left != 0; left &= left - 1)
 		find_flow(p, t, b, (uint32_t)__builtin_ctz(left));
 	uint32_t all = (uint32_t)((UINT64_C(1) << b->count) - 1);
@@ -467,6 +500,8 @@ send_packet(struct pipeline *p, const struct tables *t, struct burst *b, uint32_
 	wrap_packet(b->mbufs[i], l3, pk->l3_length, pk->family, pk->tos, backend, slot,
 		tables_station(out), flow_hash_bucket(b->hash[i]));
 	b->out_port[i] = port;
+	__builtin_prefetch(&p->counters->backends[b->backend[i]], 1);
+	__builtin_prefetch(&p->counters->services[b->service[i]], 1);
 	return EXIT_SENT;
 }
 

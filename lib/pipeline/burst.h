@@ -46,6 +46,7 @@ struct pipeline {
 	struct answer_meter answer;
 	struct mono now; /* the worker renews it every millisecond or so */
 	uint16_t tick;
+	bool has_ipv6; /* the last burst had */
 	/* Flows that found no place in the table, at `now`, however it was searched. */
 	uint32_t vain_searches;
 	struct mono vain_at;

@@ -35,49 +35,68 @@ count_traffic(struct traffic *traffic, uint64_t packets, uint64_t bytes)
 	counter_add(&traffic->bytes, bytes);
 }
 
-/* Whether the whole burst, a full one, left by one exit and for one service. */
+/* Whether a full burst is for one service. */
 static inline bool
-is_one_run(const struct burst *b)
+is_of_one_service(const struct burst *b)
 {
 	uint16_t differs = 0;
 	for (uint32_t i = 0; i < BURST_MAX; i++)
 		differs |= b->service[i] ^ b->service[0];
-	return b->count == BURST_MAX && differs == 0 && burst_is_all(b->exit, b->exit[0]);
+	return b->count == BURST_MAX && differs == 0;
 }
 
-/* The places from `first` on, to the one that is returned, left by one exit and for one service: so
- * they have all got a backend or none has, unless they were dropped. They are counted at once. */
+/* The places from `first` on, to the one that is returned, left by one exit. */
 static inline uint32_t
 end_of_run(const struct burst *b, uint32_t first)
 {
+	if (first == 0 && b->count == BURST_MAX && burst_is_all(b->exit, b->exit[0]))
+		return BURST_MAX;
 	uint32_t i = first + 1;
-	while (i < b->count && b->exit[i] == b->exit[first] && b->service[i] == b->service[first])
+	while (i < b->count && b->exit[i] == b->exit[first])
 		i++;
 	return i;
 }
 
 static inline void
-settle_run(struct pipeline_counters *c, const struct burst *b, uint32_t first, uint32_t end)
+count_for_service(struct pipeline_counters *c, uint16_t number, uint64_t packets, uint64_t bytes,
+	uint32_t new_flows)
+{
+	struct service_counters *service = &c->services[number];
+	count_traffic(&service->traffic, packets, bytes);
+	if (new_flows != 0)
+		counter_add(&service->new_flows, (uint64_t)__builtin_popcount(new_flows));
+}
+
+/* Packets that got as far as a backend, or Linux in its place, are that backend's and their service's. */
+static inline bool
+has_reached(const struct burst *b, uint32_t i)
+{
+	return b->backend[i] != 0 && exit_kind(b->exit[i]) != EXIT_KIND_DROPPED;
+}
+
+static inline void
+settle_run(struct pipeline_counters *c, const struct burst *b, uint32_t first, uint32_t end,
+	bool one_service)
 {
 	uint8_t exit = b->exit[first];
 	/* It is received when it leaves. */
 	if (exit == EXIT_HELD)
 		return;
-	uint32_t run = (uint32_t)((UINT64_C(1) << end) - (UINT64_C(1) << first));
 	uint64_t packets = end - first, bytes = 0;
-	bool reached = b->backend[first] != 0 && exit_kind(exit) != EXIT_KIND_DROPPED;
 	for (uint32_t i = first; i < end; i++) {
-		bytes += b->frame_length[i];
-		if (__builtin_expect(reached, 1))
-			count_traffic(&c->backends[b->backend[i]], 1, b->frame_length[i]);
+		uint64_t length = b->frame_length[i];
+		bytes += length;
+		if (__builtin_expect(!has_reached(b, i), 0))
+			continue;
+		count_traffic(&c->backends[b->backend[i]], 1, length);
+		if (!one_service)
+			count_for_service(
+				c, b->service[i], 1, length, b->new_flows & (uint32_t)1 << i);
 	}
 	count_traffic(&c->received, packets, bytes);
 	count_traffic(&c->exits[exit], packets, bytes);
-	if (reached) {
-		struct service_counters *service = &c->services[b->service[first]];
-		count_traffic(&service->traffic, packets, bytes);
-		counter_add(&service->new_flows, (uint64_t)__builtin_popcount(b->new_flows & run));
-	}
+	if (one_service && has_reached(b, first))
+		count_for_service(c, b->service[first], packets, bytes, b->new_flows);
 }
 
 void
@@ -85,10 +104,9 @@ pipeline_settle(struct pipeline *pipeline, const struct burst *b)
 {
 	struct pipeline_counters *c = pipeline->counters;
 	counters_begin(c);
-	bool is_whole = is_one_run(b);
 	for (uint32_t first = 0, end; first < b->count; first = end) {
-		end = __builtin_expect(is_whole, 1) ? BURST_MAX : end_of_run(b, first);
-		settle_run(c, b, first, end);
+		end = end_of_run(b, first);
+		settle_run(c, b, first, end, end - first == BURST_MAX && is_of_one_service(b));
 	}
 	for (int e = 0; e < FLOW_EVENT_COUNT; e++)
 		counter_add(&c->flow_events[e], b->flow_events[e]);

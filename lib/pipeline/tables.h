@@ -86,6 +86,7 @@ struct tables {
 	const uint32_t *accepts;
 	const l2_slot *slots;
 	uint32_t backend_limit;
+	uint32_t outer_bytes;	/* the longest that a backend's mode puts in front of a packet */
 	uint32_t service_limit; /* numbers lie below it; some may be nobody's */
 	uint32_t port_count;
 	/* What our own tunnels send with; only what is not for a VIP is held against it. */
