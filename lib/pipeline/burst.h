@@ -52,7 +52,7 @@ struct pipeline {
 	struct mono vain_at;
 };
 
-/* A burst. The caller fills count, mbufs and resumed; pipeline_burst the rest. */
+/* A burst. The caller fills count, which is not 0, mbufs and resumed; pipeline_burst the rest. */
 struct burst {
 	uint32_t count;
 	struct rte_mbuf *mbufs[BURST_MAX];
