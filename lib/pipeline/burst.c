@@ -255,7 +255,7 @@ find_unusual(struct pipeline *p, const struct tables *t, struct burst *b, uint32
 		EXIT_DROP_NO_SERVICE, p->now);
 }
 
-/* What parse_plain has not seen to. PARSE_OK: it is as far as a plain packet now. */
+/* What parse_plain has not seen to. EXIT_PENDING: the packet is as far as a plain one now. */
 static __attribute__((noinline)) enum exit
 find_upper(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i)
 {

@@ -69,11 +69,11 @@ choose_quick(const struct flow_table *flows, const uint32_t *accepts, uint32_t b
 	uint64_t word = flow_peek(flows, hash);
 	uint32_t named = word >> 16 & UINT16_MAX;
 	uint32_t backend = named < backend_limit ? named : 0;
-	uint32_t quiet = (accepts[backend] & CHOOSE_QUIET_MARKS) >> word % FLOW_MARKS;
-	uint64_t wanted = hash << 32 | (uint64_t)tick << 5;
-	bool is_known = (quiet & 1) & (((word ^ wanted) & FLOW_TAG_AND_TICK) == 0) &
-			((tcp_flags & CHOOSE_EVENTFUL) == 0);
-	return is_known ? (uint16_t)backend : 0;
+	uint32_t refuses = ~((accepts[backend] & CHOOSE_QUIET_MARKS) >> word % FLOW_MARKS) & 1;
+	uint64_t differs = (word ^ (hash << 32 | (uint64_t)tick << 5)) & FLOW_TAG_AND_TICK;
+	/* By arithmetic, or the compiler would make a branch of each. */
+	uint64_t reasons = differs | refuses | (tcp_flags & CHOOSE_EVENTFUL);
+	return (uint16_t)(backend & (0u - (uint32_t)(reasons == 0)));
 }
 
 /* choose_known, for a packet that may change its flow. */
