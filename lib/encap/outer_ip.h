@@ -13,7 +13,8 @@
  * workers, siblings and restarts.
  *
  * DSCP and ECN are the inner packet's (RFC 2983 uniform, RFC 6040 normal mode), so that congestion
- * marked on the way in is not lost, and marks made within the tunnel reach the backend.
+ * marked on the way in is not lost, and marks made within the tunnel reach the backend. A pool may have
+ * a DSCP of its own for the way (RFC 2983 pipe); ECN is copied all the same.
  *
  * Source. Receivers spread packets over their queues by the outer addresses, and with one source
  * all clients of a backend would meet in one queue. So the host part of the configured prefix is
@@ -108,7 +109,7 @@ outer_ip_write4(const struct encap_packet *packet, const struct encap_target *ta
 	uint8_t *payload, uint16_t payload_bytes, uint8_t proto)
 {
 	uint8_t *ip = payload - sizeof(struct wire_ipv4);
-	uint64_t tos = (uint64_t)packet->tos << 8;
+	uint64_t tos = (uint64_t)(packet->tos & target->tos_mask) << 8;
 	uint64_t length = wire_u16((uint16_t)(payload_bytes + sizeof(struct wire_ipv4)));
 	uint64_t host = wire_u32(outer_ip_host_part(packet->entropy, target->entropy_mask));
 	uint64_t first, second, sum;
@@ -132,7 +133,8 @@ outer_ip_write6(const struct encap_packet *packet, const struct encap_target *ta
 {
 	uint8_t *ip = payload - sizeof(struct wire_ipv6);
 	uint32_t label = packet->entropy >> (OUTER_ENTROPY_BITS - OUTER_FLOW_LABEL_BITS);
-	uint64_t class_and_label = wire_u32((uint32_t)packet->tos << OUTER_FLOW_LABEL_BITS | label);
+	uint32_t tos = packet->tos & target->tos_mask;
+	uint64_t class_and_label = wire_u32(tos << OUTER_FLOW_LABEL_BITS | label);
 	uint64_t host = wire_u32(outer_ip_host_part(packet->entropy, target->entropy_mask));
 	uint64_t first, source_end;
 	const size_t source_end_at = offsetof(struct wire_ipv6, src) + 8;
