@@ -53,7 +53,7 @@ int
 outer_ip_prepare(struct encap_target *target, const struct encap_settings *settings,
 	const struct ip_addr *backend, const void *own, size_t own_bytes)
 {
-	uint8_t tos = settings->has_dscp ? (uint8_t)(settings->dscp << ECN_BITS) : 0;
+	uint8_t tos = (uint8_t)(settings->has_dscp ? settings->dscp << ECN_BITS : 0);
 	*target = (struct encap_target){.tos_mask = settings->has_dscp ? ECN_MASK : UINT8_MAX};
 	if (addr_is_v4(backend)) {
 		if (!settings->has_source4)
