@@ -25,7 +25,7 @@ from scapy.utils import checksum
 
 link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 link.bind(("nic", 0))
-link.settimeout(1)
+link.settimeout(5)
 edge = open("/sys/class/net/nic/address").read().strip()
 ether = Ether(src="02:00:00:00:08:01", dst=edge)
 vip, client = "192.0.2.80", "198.51.100.7"

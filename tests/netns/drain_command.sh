@@ -46,7 +46,7 @@ equal "does not end it" "$(b2 .state)" '"drain"'
 lab_edge_stop KILL || true
 lab_edge_start
 equal "nor does a restart" "$(b2 '[.state, .drain.by]')" '["drain","operator"]'
-sleep 1
+sessions_ask
 kill -TERM "$kept"
 lab_wait 60 lab_is_gone "$kept"
 tail -n 1 "$LAB_DIR/sessions.log" >"$LAB_DIR/sessions.json"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # A backend killed under load: its check finds out, nothing new goes to it, nobody else's
 # connections move, and when it is back, it serves again.
+#
+# Runs alone: it measures how long a check takes to find out.
 . "$(dirname "$0")/lab.sh"
 
 INTERVAL_MS=200 FALL=2

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # With hugepages: packet buffers in hugepages, the flow table on hugetlbfs. Reserves what it needs and
 # gives it back.
+#
+# Runs alone: it reserves the machine's hugepages.
 . "$(dirname "$0")/lab.sh"
 
 pool=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages

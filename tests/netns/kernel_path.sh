@@ -40,7 +40,10 @@ done
 # A session as BGP has one: the router connects to the edge and they talk for a while.
 # shellcheck disable=SC2086
 lab_spawn bgp router $PYTHON "$TESTS/sessions.py" hold 1 7000 10.0.8.2
-sleep 2
+lab_wait 10 grep -q "holding 1" "$LAB_DIR/bgp.log"
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    sessions_ask bgp
+done
 kill -TERM "$(lab_pid bgp)"
 lab_wait 30 lab_is_gone "$(lab_pid bgp)"
 equal "a TCP session from the router to the edge" \

@@ -10,6 +10,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$ROOT/app/lab.sh"
 PYTHON="/usr/bin/python3 -B"
 TESTS=$ROOT/tests/netns
+LAB_DOWNLOAD_RATE=12m # a download takes 2 s
 failures=0
 
 # not_ok NAME WHY
@@ -113,6 +114,18 @@ sessions_open() { # COUNT
         tail -n 3 "$LAB_DIR/sessions.log"
         return 1
     }
+}
+
+# Returns when every connection has been used from now on, or is broken.
+sessions_ask() { # [NAME]: as it was spawned
+    local name=${1-sessions} before
+    before=$(sessions_asked "$name")
+    kill -USR1 "$(lab_pid "$name")"
+    lab_wait 30 eval "[ \"\$(sessions_asked $name)\" -gt $before ]"
+}
+
+sessions_asked() { # NAME: how often it has said so
+    grep -c "all asked" "$LAB_DIR/$1.log" || true
 }
 
 # Asks every connection once more and closes them; leaves the account in $LAB_DIR/sessions.json.

@@ -69,7 +69,9 @@ equal "and is in force" "$(lab_fairctl -j backends web | jq -c '[.[].name]')" '[
 timeout 1 cat <&8 >"$LAB_DIR/read.log" || true
 expect "what it took says what was wrong" grep -q '/services/0/ports/0: wanted' "$LAB_DIR/read.log"
 kill -HUP "$(lab_pid edge)"
-sleep 0.5
-timeout 1 cat <&8 >"$LAB_DIR/later.log" || true
-expect "read again, it says how much is lost" grep -q '[0-9]* log lines are lost' "$LAB_DIR/later.log"
+says_what_is_lost() {
+    timeout 1 cat <&8 >>"$LAB_DIR/later.log" || true
+    grep -q '[0-9]* log lines are lost' "$LAB_DIR/later.log"
+}
+expect "read again, it says how much is lost" lab_wait 10 says_what_is_lost
 expect "counters add up" counters_add_up

@@ -3,6 +3,8 @@
 # Linux's neighbour table, full of backends that nobody answers for: what is resolved stays so, the
 # rest is named with the remedy and its packets are counted; when there is room again, a backend that
 # comes is reached at once. Hostile inputs, exhaustion 88.
+#
+# Runs alone: it fills the machine's table.
 . "$(dirname "$0")/lab.sh"
 
 # The table is one for all namespaces; its limit is the first one's to set and to see.

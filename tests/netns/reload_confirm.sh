@@ -31,10 +31,10 @@ lab_config b1 b2 >"$LAB_DIR/two.json"
 lab_config b1 b2 b3 >"$LAB_DIR/three.json"
 
 expect "reload --confirm puts it in force at once" \
-    lab_fairctl reload "$LAB_DIR/two.json" --confirm 3 --wait
+    lab_fairctl reload "$LAB_DIR/two.json" --confirm 6 --wait
 equal "both backends are there" "$(backends)" "b1 b2"
 expect "status says that it waits, and for what" \
-    status_of -e '.configuration | .confirm_within_s <= 3 and .back_to == 1'
+    status_of -e '.configuration | .confirm_within_s <= 6 and .back_to == 1'
 expect "another reload is refused, with the way on" \
     refused 'waits for confirmation.*fairctl confirm.*fairctl rollback' \
     lab_fairctl reload "$LAB_DIR/three.json"
@@ -42,7 +42,7 @@ kill -HUP "$(lab_pid edge)"
 expect "so is SIGHUP, and status says so" \
     lab_wait 5 status_of -e '.last_reload | .by == "SIGHUP" and .outcome == "refused"'
 equal "neither has changed anything" "$(backends)" "b1 b2"
-expect "nobody confirms: it is taken back" lab_wait 6 has b1
+expect "nobody confirms: it is taken back" lab_wait 15 has b1
 equal "the history says how" \
     "$(lab_fairctl -j history | jq -c '.[0] | [.generation, .origin, .of]')" '[3,"undo",1]'
 equal "nothing waits any more" "$(status_of .configuration.confirm_within_s)" null

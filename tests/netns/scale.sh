@@ -3,6 +3,8 @@
 # 10k services, 1,000 pools, 10k backends: loaded in 2 s at most, reloaded (one backend changed) in 1 s
 # at most, and no packet is lost meanwhile. Prints what it took. Machines for tests are shared: loading
 # is tried up to three times, and the least counts.
+#
+# Runs alone: it measures how long a reload takes.
 . "$(dirname "$0")/lab.sh"
 RELOADS=5 PPS=2000 SECONDS_OF_TRAFFIC=8 LOAD_MS_MAX=2000
 

@@ -5,7 +5,8 @@ sessions.py serve NAME PORT             answers every line with "NAME line"
 sessions.py hold COUNT PORT ADDRESS…    COUNT connections, spread over the addresses; each asks every
                                         tenth of a second until SIGTERM, then once more; the last line
                                         is the account, as JSON: connections opened and broken, by
-                                        the server that they began with
+                                        the server that they began with. SIGUSR1: prints "all asked"
+                                        when each has asked from then on and was answered, or is broken
 
 A connection is broken if it ends, if somebody else answers on it, or if an answer takes 20 s.
 """
@@ -39,7 +40,7 @@ async def serve(name, port):
 class Session:
     def __init__(self):
         self.server = None
-        self.asked = 0
+        self.asked = self.answered = 0
         self.broken = None  # or why
 
     async def open(self, address, port):
@@ -54,6 +55,7 @@ class Session:
         self.server = self.server or server
         if server != self.server or number != str(self.asked):
             raise ConnectionError(f"{self.server} answered, then {line!r}")
+        self.answered = self.asked
 
     async def live(self, stop):
         """Until `stop` is set, and once more after it."""
@@ -66,12 +68,24 @@ class Session:
             self.broken = f"{type(error).__name__} {error}"
 
 
+async def tell_when_all_have_asked(sessions):
+    asked = [session.asked for session in sessions]
+    while not all(session.broken or session.answered > before
+                  for session, before in zip(sessions, asked)):
+        await asyncio.sleep(ASK_EVERY_SECONDS / 2)
+    print("all asked", flush=True)
+
+
 async def hold(count, port, addresses):
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
     sessions = [Session() for _ in range(count)]
     for i, session in enumerate(sessions):
         await session.open(addresses[i % len(addresses)], port)
+    tellers = []
+    loop.add_signal_handler(signal.SIGUSR1, lambda: tellers.append(
+        asyncio.create_task(tell_when_all_have_asked(sessions))))
     print(f"holding {count}", flush=True)
     await asyncio.gather(*(session.live(stop) for session in sessions))
     broken = [session for session in sessions if session.broken]

@@ -12,7 +12,7 @@ sessions_open 200
 lab_config b1 b2 b3 | jq '(.pools.web.backends[] | select(.name == "b2")).state = "drain"' \
     >"$LAB_DIR/next.json"
 expect "a reload drains b2" lab_fairctl reload "$LAB_DIR/next.json"
-sleep 2
+sessions_ask
 sessions_close
 equal "200 connections: none broken" "$(session_account .broken)" 0
 equal "three backends had connections" "$(session_account '.opened | keys')" '["b1","b2","b3"]'

@@ -15,14 +15,14 @@ lab_edge_start
 sessions_open 200
 
 expect "a reload adds b3" reload_with b1 b2 b3
-sleep 1
+sessions_ask
 for ((i = 0; i < 10; i++)); do
     reload_with b1 b2 >>"$LAB_DIR/reloads.log"
     sleep 0.1
     reload_with b1 b2 b3 >>"$LAB_DIR/reloads.log"
     sleep 0.1
 done
-sleep 1
+sessions_ask
 sessions_close
 equal "200 connections over 21 reloads: none broken" "$(session_account .broken)" 0
 equal "both backends had some of them" "$(session_account '.opened | keys')" '["b1","b2"]'

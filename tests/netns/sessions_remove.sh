@@ -11,7 +11,7 @@ sessions_open 200
 
 lab_config b1 b3 >"$LAB_DIR/next.json"
 expect "a reload removes b2" lab_fairctl reload "$LAB_DIR/next.json"
-sleep 2
+sessions_ask
 sessions_close
 equal "three backends had connections" "$(session_account '.opened | keys')" '["b1","b2","b3"]'
 equal "only connections of b2 are broken" "$(session_account '.broken_by_server | keys')" '["b2"]'

@@ -14,11 +14,11 @@ expect "a reload adds b3" lab_fairctl reload "$LAB_CONFIG"
 
 expect "SIGTERM: exit status 0" lab_edge_stop TERM
 lab_edge_start
-sleep 2
+sessions_ask
 for ((i = 0; i < 3; i++)); do
     lab_edge_stop KILL || true
     lab_edge_start
-    sleep 2
+    sessions_ask
 done
 sessions_close
 equal "200 connections over one SIGTERM and three SIGKILL: none broken" "$(session_account .broken)" 0

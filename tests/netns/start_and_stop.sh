@@ -3,14 +3,15 @@
 # SIGTERM: exit status 0, and nothing is left behind but the flow table. What cannot start says why.
 . "$(dirname "$0")/lab.sh"
 
-# Everything that a process could leave in the file system or in the edge's namespace.
+# Everything that a process could leave in the file system or in the edge's namespace. EAL's directory,
+# an empty one, is shared by all daemons of this machine: it may come and go.
 traces() {
     find /dev/shm /run /tmp -path "*$LAB_NAME*" ! -name '*.log' ! -name '*.pid' 2>/dev/null
-    find /run/dpdk /dev/hugepages -mindepth 1 2>/dev/null
+    find /run/dpdk /dev/hugepages -mindepth 1 ! -type d 2>/dev/null
     lab_in edge ls /sys/class/net
 }
 
-# What has come since $before. (What has gone is nobody's: EAL's empty directory of another daemon.)
+# What has come since $before.
 left_behind() {
     comm -13 <(echo "$before") <(traces | sort | grep -v "^$LAB_FLOWS\$")
 }

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Two workers on two CPUs: both carry packets, and a flow is found by whichever gets its packets.
+#
+# Runs alone: its workers take two CPUs.
 . "$(dirname "$0")/lab.sh"
 
 cpus=$(lab_cpus 2)
@@ -35,11 +37,11 @@ equal "both workers carry packets" \
 lab_edge_stop TERM
 workers_config "$(lab_cpus 1)" 1 b1 b2 b3 >"$LAB_CONFIG"
 lab_edge_start
-sleep 2
+sessions_ask
 lab_edge_stop TERM
 workers_config "$cpus" 2 b1 b2 b3 >"$LAB_CONFIG"
 lab_edge_start
-sleep 2
+sessions_ask
 sessions_close
 equal "100 connections over 2, 1, 2 workers: none broken" "$(session_account .broken)" 0
 expect "counters add up" counters_add_up

@@ -84,7 +84,8 @@ programs_that_are_not_there_are_bad(void **state)
 	lab_close(&lab);
 }
 
-/* The whole environment, what is open, where it is and what group it is in. */
+/* The whole environment, what is open, where it is and what group it is in. (A shell may have the end
+ * of a pipe open a little longer than what it starts: none while the descriptors are listed.) */
 static void
 programs_find_what_they_are_to_check(void **state)
 {
@@ -97,7 +98,7 @@ programs_find_what_they_are_to_check(void **state)
 	assert_non_null(mkdtemp(directory));
 	snprintf(script, sizeof(script),
 		"exec >%s/new; tr '\\0' '\\n' </proc/$$/environ | sort | tr '\\n' ' '; "
-		"ls /proc/$$/fd | tr '\\n' ' '; pwd; mv %s/new %s/done",
+		"ls -m /proc/$$/fd; pwd; mv %s/new %s/done",
 		directory, directory, directory);
 	exec_lab(&lab, script);
 	lab_first(&lab, HEALTH_UP);
@@ -107,14 +108,14 @@ programs_find_what_they_are_to_check(void **state)
 	snprintf(script, sizeof(script), "%s/done", directory);
 	FILE *file = fopen(script, "r");
 	assert_non_null(file);
-	assert_non_null(fgets(line, sizeof(line), file));
+	assert_true(fread(line, 1, sizeof(line) - 1, file) > 0);
 	fclose(file);
 	unlink(script);
 	rmdir(directory);
 	assert_string_equal(line,
 		"FAIRLEAD_ADDRESS=127.0.0.1 FAIRLEAD_BACKEND=b00 FAIRLEAD_POOL=p "
 		"FAIRLEAD_WEIGHT=100 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
-		"/sbin:/bin 0 1 2 /\n");
+		"/sbin:/bin 0, 1, 2\n/\n");
 }
 
 /* Every process of a group is gone. */
