@@ -24,7 +24,7 @@ stop_at() {
 
 go_on() {
     rm "$FAIRLEAD_STEPS/stop"
-    wait $reload
+    wait "$reload"
 }
 
 # Whoever they go to: before the swap there are two, after it perhaps three.
@@ -62,7 +62,7 @@ expect "counters add up" counters_add_up
 for step in $KILLED_AT; do
     stop_at "$step"
     { lab_edge_stop KILL || true; } 2>/dev/null
-    wait $reload || true
+    wait "$reload" || true
     rm -f "$FAIRLEAD_STEPS"/*
     lab_edge_start
     expect "$step: killed there, it starts again" \
