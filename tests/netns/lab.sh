@@ -106,6 +106,7 @@ sessions_serve() { # NODE…
 }
 
 sessions_open() { # COUNT
+    : >"$LAB_DIR/sessions.log" # earlier ones have said the same
     # shellcheck disable=SC2086
     lab_spawn sessions client1 $PYTHON "$TESTS/sessions.py" hold "$1" 7000 \
         $LAB_VIP_WEB4 $LAB_VIP_WEB6
