@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -213,23 +214,35 @@ settle_in_time(struct fleet *f)
 		settle_in(f, mono_ms_between(mono_now(), f->next) + 1);
 }
 
+bool
+fleet_tell_panic(const struct fleet *f, uint32_t p, char *text, size_t size)
+{
+	const struct snapshot *snapshot = f->daemon->publish.snapshot;
+	const struct config_pool *pool = &snapshot_config(snapshot)->pools[p];
+	bool serves = false;
+	for (uint32_t b = 0; b < pool->backend_count; b++)
+		serves |= snapshot_standing(snapshot, p, b).weight > 0;
+	if (!snapshot_standing(snapshot, p, 0).in_panic)
+		return false;
+	snprintf(text, size,
+		"pool %s panics, with fewer healthy backends than min_healthy (%u): %s", pool->name,
+		pool->min_healthy,
+		serves ? "all that are active get traffic, whatever checks say" : "new flows stop");
+	return true;
+}
+
 /* Which pools have begun to panic, or ended it, with the snapshot that is in force now. */
 static void
 log_panics(struct fleet *f)
 {
-	const struct snapshot *snapshot = f->daemon->publish.snapshot;
-	const struct config *config = snapshot_config(snapshot);
-	for (uint32_t p = 0; f->roster && p < config->pool_count; p++) {
-		const struct config_pool *pool = &config->pools[p];
+	char text[FLEET_PANIC_MAX];
+	for (uint32_t p = 0; f->roster && p < f->roster->config->pool_count; p++) {
 		struct roster_pool *known = &f->roster->pools[p];
-		bool in_panic = snapshot_standing(snapshot, p, 0).in_panic;
+		bool in_panic = fleet_tell_panic(f, p, text, sizeof(text));
 		if (in_panic && !known->in_panic)
-			log_warning("pool %s panics: fewer than %u healthy backends, so %s",
-				pool->name, pool->min_healthy,
-				pool->panic == PANIC_ALL ? "all get traffic, whatever checks say"
-							 : "new flows stop");
+			log_warning("%s", text);
 		else if (!in_panic && known->in_panic)
-			log_notice("pool %s panics no more", pool->name);
+			log_notice("pool %s panics no more", known->name);
 		known->in_panic = in_panic;
 	}
 }

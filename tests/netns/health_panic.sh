@@ -54,7 +54,7 @@ expect "two of three are down" lab_wait 5 verdicts_are up down down
 expect "one is not enough: the pool panics, and all get new connections" new_connections b1 b2 b3
 expect "which is shown" web -e 'all(.[]; .in_panic)'
 expect "people see it too" grep -q '^pool web panics' <(lab_fairctl backends)
-expect "and the log has it" grep -q 'pool web panics: .* all get traffic' "$LAB_DIR/edge.log"
+expect "and the log has it" grep -q 'pool web panics, .* all that are active get traffic' "$LAB_DIR/edge.log"
 expect "panic stop: a reload" pool_settings '{"min_healthy": 2, "panic": "stop"}'
 before=$(counter drop_no_backend)
 expect "panic stop: no new connection" no_new_connection
