@@ -4,7 +4,7 @@
 # connection breaks, no flow moves, and the daemon does not grow.
 . "$(dirname "$0")/lab.sh"
 
-RELOADS=100 WARM_UP=20 EVERY_MS=100
+RELOADS=${RELOADS:-100} WARM_UP=20 EVERY_MS=100
 
 config_of() { # BACKEND…: with a service for numbered packets in place of dns
     lab_config "$@" | jq '.services[1].ports = [5300]'
