@@ -148,7 +148,8 @@ def sanitizer(name):
 SUITES = {
     "lint": meson_suite("lint", BUILD, [], "--suite", "lint"),
     "unit": meson_suite("unit", BUILD, [], "--suite", "unit"),
-    "asan": meson_suite("asan", *sanitizer("asan"), "--suite", "unit"),
+    "fuzz": meson_suite("fuzz", BUILD, [], "--suite", "fuzz"),
+    "asan": meson_suite("asan", *sanitizer("asan"), "--suite", "unit", "--suite", "fuzz"),
     "tsan": meson_suite("tsan", *sanitizer("tsan"), "flow_threads", "fragment_notes",
         "fragment_buffer", wrapper=FIXED_ADDRESSES),
     "config": both(

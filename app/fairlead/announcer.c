@@ -13,8 +13,8 @@ add_to_link(struct announcer *a, uint32_t port, const struct tables *tables,
 {
 	const struct service_table *services = &tables->services;
 	uint32_t added = 0;
-	for (uint32_t i = 0; i <= services->mask; i++) {
-		const struct service_entry *entry = &services->entries[i];
+	for (const struct service_entry *entry = services->entries; entry <= services->last;
+		entry++) {
 		if (entry->range_count == 0 ||
 			(before && service_table_vip(&before->services, &entry->vip)))
 			continue;

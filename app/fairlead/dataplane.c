@@ -13,6 +13,7 @@
 
 #include "arena.h"
 #include "buffer.h"
+#include "burst_isa.h"
 #include "eal.h"
 #include "log.h"
 
@@ -347,6 +348,9 @@ dataplane_start(
 	int rc = kernelpath_start(dp->kernelpath, err);
 	if (rc < 0)
 		return rc;
+	enum pipeline_isa isa = pipeline_widest_isa();
+	pipeline_use(isa);
+	log_notice("workers use the %s instruction set", pipeline_isa_name(isa));
 	for (uint32_t i = 0; i < dp->worker_count; i++) {
 		struct worker *w = dp->workers[i];
 		w->pipeline.flows = flows;

@@ -331,16 +331,17 @@ find_way(
 	way->service = snapshot_service_number(snapshot, q->vip.service);
 	const struct tables_backend *backend = &q->tables->backends[way->backend];
 	if (!backend->encap)
-		return error_set(err, -ENETDOWN, "no path: the backend is disabled");
+		return error_set(err, -EHOSTUNREACH, "no path: the backend is disabled");
 	way->generation = backend->generation;
 	struct nexthop_info info;
 	char why[256];
 	if (!nexthop_info(path->daemon->nexthops, backend->slot, &info))
-		return error_set(err, -EHOSTUNREACH, "no path: the backend has no next hop");
+		return error_set(err, -ENETUNREACH, "no path: the backend has no next hop");
 	/* The word decides, as for the data plane: a neighbour that is asked anew keeps its MAC. */
 	if (!l2_slot_resolved(info.slot))
-		return error_set(err, -EHOSTUNREACH, "no path: %s",
-			nexthop_explain(&info, why, sizeof(why)));
+		return error_set(err,
+			info.problem == NEXTHOP_NEIGHBOUR_FAILED ? -EHOSTUNREACH : -ENETUNREACH,
+			"no path: %s", nexthop_explain(&info, why, sizeof(why)));
 	/* Linux would take its own address before it asks any rule, and answer itself. */
 	struct ip_addr source;
 	if (probe_source_towards(&path->sources, &q->vip.address, &source) &&

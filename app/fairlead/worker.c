@@ -96,11 +96,28 @@ hold(struct worker *w, uint8_t port, uint32_t place)
 		rte_pktmbuf_free(b->mbufs[place]);
 }
 
+/* The usual burst, all of which goes out by one port: it need not be sorted. */
+static void
+send_whole(struct worker *w)
+{
+	struct burst *b = &w->burst;
+	uint16_t sent = rte_eth_tx_burst(
+		w->orders->dpdk_ports[b->out_port[0]], w->id, b->mbufs, (uint16_t)b->count);
+	for (uint32_t i = sent; i < b->count; i++) {
+		b->exit[i] = EXIT_DROP_TX_FULL;
+		rte_pktmbuf_free(b->mbufs[i]);
+	}
+}
+
 /* Does what the exits of a burst say. */
 static void
 dispatch(struct worker *w, const struct tables *tables, uint8_t port)
 {
 	struct burst *b = &w->burst;
+	if (__builtin_expect(burst_is_sent_whole(b), 1)) {
+		send_whole(w);
+		return;
+	}
 	for (uint32_t i = 0; i < b->count; i++) {
 		if (__builtin_expect(b->exit[i] == EXIT_HELD, 0)) {
 			hold(w, port, i);

@@ -7,21 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool
-addr_is_martian(const struct ip_addr *a)
-{
-	if (addr_is_v4(a)) {
-		uint8_t first = a->bytes[12];
-		return first == 0 || first == 127 || first >= 224;
-	}
-	if (a->bytes[0] == 0xff)
-		return true; /* multicast */
-	if (a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80)
-		return true; /* link-local */
-	/* :: and ::1 */
-	return a->halves[0] == 0 && a->words[2] == 0 && (ntohl(a->words[3]) <= 1);
-}
-
 int
 addr_parse(const char *text, struct ip_addr *out)
 {

@@ -94,7 +94,20 @@ addr_compare(const struct ip_addr *a, const struct ip_addr *b)
 
 /* What cannot be an endpoint of a forwarded packet: multicast, broadcast, 0/8, 127/8, ::, ::1,
  * link-local IPv6, v4-mapped IPv6 cannot be told from IPv4 here and is the parser's business. */
-bool addr_is_martian(const struct ip_addr *a);
+static inline bool
+addr_is_martian(const struct ip_addr *a)
+{
+	if (addr_is_v4(a)) {
+		uint8_t first = a->bytes[12];
+		return first == 0 || first == 127 || first >= 224;
+	}
+	if (a->bytes[0] == 0xff)
+		return true; /* multicast */
+	if (a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80)
+		return true; /* link-local */
+	/* :: and ::1 */
+	return a->halves[0] == 0 && a->words[2] == 0 && __builtin_bswap32(a->words[3]) <= 1;
+}
 
 /* "192.0.2.1" or "2001:db8::1"; no zone, no prefix length, no v4-mapped form. 0 or -EINVAL. */
 int addr_parse(const char *text, struct ip_addr *out);

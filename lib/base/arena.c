@@ -2,6 +2,7 @@
 #include "arena.h"
 
 #include <numa.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,11 @@
 #define CACHE_LINE  64
 /* From here on pages are made at once, not one fault each: tables are filled anyway. */
 #define POPULATE_BYTES ((size_t)64 << 10)
+
+/* Chunks that fill half a huge page or more are made of huge pages, where Linux has some (transparent
+ * ones, "always" or "madvise"): tables of thousands of services and backends are read at random, and
+ * would miss in the TLB nearly as often as they are asked. */
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 struct chunk {
 	struct chunk *next;
@@ -34,12 +40,38 @@ arena_create(int numa_node)
 	return arena;
 }
 
-static struct chunk *
-chunk_map(struct arena *arena, size_t bytes)
+static void *
+map(size_t bytes)
 {
 	void *memory =
 		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* `bytes` are whole huge pages. One more is mapped, so that there are as many in it, aligned. */
+static void *
+map_huge(size_t bytes)
+{
+	char *memory = map(bytes + HUGE_PAGE_BYTES);
+	if (!memory)
+		return NULL;
+	size_t before = -(uintptr_t)memory & (HUGE_PAGE_BYTES - 1);
+	if (before > 0)
+		munmap(memory, before);
+	if (before < HUGE_PAGE_BYTES)
+		munmap(memory + before + bytes, HUGE_PAGE_BYTES - before);
+	madvise(memory + before, bytes, MADV_HUGEPAGE);
+	return memory + before;
+}
+
+static struct chunk *
+chunk_map(struct arena *arena, size_t bytes)
+{
+	bool is_huge = bytes >= HUGE_PAGE_BYTES / 2;
+	if (is_huge)
+		bytes = (bytes + HUGE_PAGE_BYTES - 1) & ~(HUGE_PAGE_BYTES - 1);
+	void *memory = is_huge ? map_huge(bytes) : map(bytes);
+	if (!memory)
 		return NULL;
 	/* Before the first touch, so that the pages come from there. */
 	if (arena->numa_node != ARENA_ANY_NODE && numa_available() >= 0)

@@ -34,6 +34,10 @@
 #define FLOW_CAPACITY_MIN (1u << 10)
 #define FLOW_CAPACITY_MAX (1u << 28)
 
+/* Searches of a full flow table, in vain, that a worker makes in a millisecond: less than 1 % of its
+ * time. */
+#define VAIN_SEARCHES_MAX 16
+
 /* IPv6 extension headers that are followed before a packet is dropped (RFC 8504, 5.3). */
 #define IPV6_EXTENSIONS_MAX 8
 

@@ -17,6 +17,7 @@ struct encap_settings {
 	uint32_t vni;			   /* vxlan; 24 bits */
 	uint16_t port;			   /* gue, vxlan: the backend's, for UDP */
 	uint8_t variant;		   /* gue: 0 or 1 */
+	uint8_t dscp;			   /* of outer headers; 6 bits */
 	struct mac_addr inner_destination, inner_source; /* vxlan */
 
 	bool has_source4, has_source6;
@@ -24,6 +25,7 @@ struct encap_settings {
 	bool has_vni;
 	bool has_port;
 	bool has_variant;
+	bool has_dscp; /* else that of the packet inside */
 	bool has_inner_destination, has_inner_source;
 };
 

@@ -15,6 +15,7 @@
 #define UDP_PORT_GUE   6080 /* IANA: gue */
 #define UDP_PORT_VXLAN 4789 /* RFC 7348, 5 */
 #define VNI_MAX	       ((1 << 24) - 1)
+#define DSCP_MAX       63 /* RFC 2474, 3 */
 /* Locally administered (the bit 02), then ASCII "fl". */
 #define MAC_INNER_SOURCE      0x02666c000001
 #define MAC_INNER_DESTINATION 0x02666c000002
@@ -26,6 +27,9 @@ static const struct choice forward_modes[] = {
 static const struct field_kind with_source[] = {{.kind = "ipip", .need = NEED_BY_FAMILY},
 	{.kind = "gre", .need = NEED_BY_FAMILY}, {.kind = "gue", .need = NEED_BY_FAMILY},
 	{.kind = "vxlan", .need = NEED_BY_FAMILY}, {0}};
+static const struct field_kind with_dscp[] = {{.kind = "ipip", .need = NEED_NONE},
+	{.kind = "gre", .need = NEED_NONE}, {.kind = "gue", .need = NEED_NONE},
+	{.kind = "vxlan", .need = NEED_NONE}, {0}};
 static const struct field_kind with_key[] = {{.kind = "gre", .need = NEED_NONE}, {0}};
 static const struct field_kind with_port[] = {
 	{.kind = "gue", .need = NEED_DEFAULT, .fallback = UDP_PORT_GUE},
@@ -68,6 +72,16 @@ static const struct field forward_fields[] = {
 		.meaning = "The same towards IPv6 backends.",
 		.kinds = with_source,
 		SETTING(source6),
+	},
+	{
+		.key = "dscp",
+		.type = &type_integer,
+		.meaning = "DSCP of outer headers; that of the packet inside if not given. ECN is "
+			   "always the packet's (RFC 6040).",
+		.min = 0,
+		.max = DSCP_MAX,
+		.kinds = with_dscp,
+		SETTING(dscp),
 	},
 	{
 		.key = "key",

@@ -44,6 +44,7 @@ struct encap_target {
 	uint32_t entropy_mask; /* low bits of the outer source that vary; host order */
 	uint8_t header_length; /* 0 for l2 */
 	uint8_t family;	       /* of the outer header: 4, 6; 0 for l2 */
+	uint8_t tos_mask;      /* bits of the inner DSCP and ECN that are copied */
 	/* What goes in front of the inner packet, with everything that does not vary. */
 	uint8_t header[ENCAP_HEADER_MAX];
 };
@@ -53,7 +54,7 @@ struct encap_packet {
 	uint8_t *inner;	      /* in: the inner IP header, TTL already decremented */
 	uint16_t l3_length;   /* in: bytes of the inner packet */
 	uint8_t inner_family; /* in: 4 or 6 */
-	uint8_t tos;	      /* in: inner DSCP and ECN, copied (RFC 6040, 4.1, normal mode) */
+	uint8_t tos;	      /* in: inner DSCP and ECN */
 	uint32_t entropy;     /* in: bits of the flow hash */
 	uint8_t *outer;	      /* out: start of the outermost IP header, at or before inner */
 };

@@ -45,12 +45,14 @@ l2_decrement_ttl(uint8_t *l3, uint8_t family)
 {
 	if (family == 4) {
 		/* | TTL 8 | protocol 8 | checksum 16 |, read and written as one word. The TTL is the
-		 * high byte of its 16 bits on the wire: the sum loses 0x0100 there. */
+		 * high byte of its 16 bits on the wire, so the checksum gains 0x0100 there, which is 1
+		 * here: minus 1 below and plus 1 above is plus 0xffff. A checksum that comes to 0xffff
+		 * or beyond goes round, to 0 and on. */
 		uint8_t *at = l3 + offsetof(struct wire_ipv4, ttl);
 		uint32_t word;
 		memcpy(&word, at, sizeof(word));
-		uint32_t sum = (word >> 16) + wire_u16(0x0100);
-		word = ((word - 1) & UINT16_MAX) | (sum + (sum >= UINT16_MAX)) << 16;
+		uint32_t around = word >= 0xfffe0000;
+		word += 0xffff + (around << 16);
 		memcpy(at, &word, sizeof(word));
 	} else {
 		((struct wire_ipv6 *)(void *)l3)->hop_limit--;

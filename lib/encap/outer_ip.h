@@ -13,7 +13,8 @@
  * workers, siblings and restarts.
  *
  * DSCP and ECN are the inner packet's (RFC 2983 uniform, RFC 6040 normal mode), so that congestion
- * marked on the way in is not lost, and marks made within the tunnel reach the backend.
+ * marked on the way in is not lost, and marks made within the tunnel reach the backend. A pool may have
+ * a DSCP of its own for the way (RFC 2983 pipe); ECN is copied all the same.
  *
  * Source. Receivers spread packets over their queues by the outer addresses, and with one source
  * all clients of a backend would meet in one queue. So the host part of the configured prefix is
@@ -94,44 +95,58 @@ outer_ip_host_part(uint32_t entropy, uint32_t mask)
 	return host;
 }
 
-/* The checksum is that of the prepared header plus the words that are filled in here. */
+/*
+ * Of two prepared words that are filled in and stored whole; the destination stays as it is.
+ *
+ *   | version, IHL 8 | TOS 8 | length 16 | ID 16 | DF, offset 16 |   the first byte is the lowest
+ *   | TTL 8 | protocol 8 | checksum 16 | source 32 |
+ *
+ * The checksum is that of the prepared header plus what is filled in here. TOS and protocol are the
+ * second bytes of their 16 bits.
+ */
 static inline uint8_t *
 outer_ip_write4(const struct encap_packet *packet, const struct encap_target *target,
 	uint8_t *payload, uint16_t payload_bytes, uint8_t proto)
 {
-	struct wire_ipv4 *ip = (struct wire_ipv4 *)(payload - sizeof(*ip));
-	be16 length = wire_u16((uint16_t)(payload_bytes + sizeof(*ip)));
-	be32 host = wire_u32(outer_ip_host_part(packet->entropy, target->entropy_mask));
+	uint8_t *ip = payload - sizeof(struct wire_ipv4);
+	uint64_t tos = (uint64_t)(packet->tos & target->tos_mask) << 8;
+	uint64_t length = wire_u16((uint16_t)(payload_bytes + sizeof(struct wire_ipv4)));
+	uint64_t host = wire_u32(outer_ip_host_part(packet->entropy, target->entropy_mask));
+	uint64_t first, second, sum;
 
-	memcpy(ip, target->header, sizeof(*ip));
-	ip->tos = packet->tos;
-	ip->total_length = length;
-	ip->proto = proto;
-	ip->src |= host;
-	/* TOS and protocol are the second bytes of their words. */
-	uint64_t sum = target->checksum_sum + (uint64_t)length + host + wire_u16(packet->tos) +
-		       wire_u16(proto);
-	ip->checksum = checksum_fold(sum);
-	return (uint8_t *)ip;
+	sum = target->checksum_sum + length + host + tos + ((uint64_t)proto << 8);
+	memcpy(&first, target->header, sizeof(first));
+	memcpy(&second, target->header + sizeof(first), sizeof(second));
+	first |= tos | length << 16;
+	second |= (uint64_t)proto << 8 | (uint64_t)checksum_fold(sum) << 16 | host << 32;
+	memcpy(ip, &first, sizeof(first));
+	memcpy(ip + sizeof(first), &second, sizeof(second));
+	memcpy(ip + offsetof(struct wire_ipv4, dst),
+		target->header + offsetof(struct wire_ipv4, dst), sizeof(be32));
+	return ip;
 }
 
+/* Likewise: the first word and the end of the source vary. */
 static inline uint8_t *
 outer_ip_write6(const struct encap_packet *packet, const struct encap_target *target,
 	uint8_t *payload, uint16_t payload_bytes, uint8_t proto)
 {
-	struct wire_ipv6 *ip = (struct wire_ipv6 *)(payload - sizeof(*ip));
+	uint8_t *ip = payload - sizeof(struct wire_ipv6);
 	uint32_t label = packet->entropy >> (OUTER_ENTROPY_BITS - OUTER_FLOW_LABEL_BITS);
-	be32 host = wire_u32(outer_ip_host_part(packet->entropy, target->entropy_mask));
-	be32 low;
+	uint32_t tos = packet->tos & target->tos_mask;
+	uint64_t class_and_label = wire_u32(tos << OUTER_FLOW_LABEL_BITS | label);
+	uint64_t host = wire_u32(outer_ip_host_part(packet->entropy, target->entropy_mask));
+	uint64_t first, source_end;
+	const size_t source_end_at = offsetof(struct wire_ipv6, src) + 8;
 
-	memcpy(ip, target->header, sizeof(*ip));
-	ip->version_class_label |= wire_u32((uint32_t)packet->tos << OUTER_FLOW_LABEL_BITS | label);
-	ip->payload_length = wire_u16(payload_bytes);
-	ip->next_header = proto;
-	memcpy(&low, ip->src + 12, sizeof(low));
-	low |= host;
-	memcpy(ip->src + 12, &low, sizeof(low));
-	return (uint8_t *)ip;
+	memcpy(ip, target->header, sizeof(struct wire_ipv6));
+	memcpy(&first, target->header, sizeof(first));
+	memcpy(&source_end, target->header + source_end_at, sizeof(source_end));
+	first |= class_and_label | (uint64_t)wire_u16(payload_bytes) << 32 | (uint64_t)proto << 48;
+	source_end |= host << 32;
+	memcpy(ip, &first, sizeof(first));
+	memcpy(ip + source_end_at, &source_end, sizeof(source_end));
+	return ip;
 }
 
 /* Writes the IP header in front of `payload`, which reaches to the end of the inner packet and is

@@ -20,8 +20,6 @@
  */
 #include "flow_table.h"
 
-#include "flow_pair.h"
-
 /* Lost compare-and-swaps in a row after which an insertion gives up: each means that another
  * worker has just written to the same two cache lines, so this many do not happen by chance. */
 #define INSERT_ATTEMPTS 64
@@ -30,12 +28,33 @@
  * least every minute): entries may be so much younger than `then`. 256 s. */
 #define TICKS_AHEAD_MAX 64
 
+#define PAIR_ENTRIES (2 * FLOW_BUCKET_ENTRIES)
+
+/* The two buckets of a flow, in the order of look-up. */
+struct pair {
+	struct flow_bucket *buckets[2];
+};
+
 /* What an insertion reads of the pair, once; bit i of the masks is about entry i. */
 struct view {
 	uint64_t words[PAIR_ENTRIES];
 	unsigned tagged; /* has the tag of the flow */
 	unsigned empty;
 };
+
+static inline struct pair
+pair_of(const struct flow_table *table, uint64_t hash)
+{
+	uint32_t first = flow_first_bucket(table, hash);
+	uint32_t second = flow_other_bucket(table, first, (uint32_t)hash);
+	return (struct pair){{&table->buckets[first], &table->buckets[second]}};
+}
+
+static inline _Atomic uint64_t *
+place_of(struct pair pair, unsigned i)
+{
+	return &pair.buckets[i / FLOW_BUCKET_ENTRIES]->entries[i % FLOW_BUCKET_ENTRIES];
+}
 
 size_t
 flow_table_entries(size_t capacity)
@@ -63,10 +82,6 @@ flow_table_attach(struct flow_table *table, void *memory, size_t capacity,
 			state == FLOW_EMPTY || state >= FLOW_STATES
 				? -1
 				: (int16_t)(timeouts->ticks[state] + FLOW_SKEW_TICKS);
-	enum flow_isa isa = FLOW_ISAS - 1;
-	while (!flow_isa_available(isa))
-		isa--;
-	flow_table_use(table, isa);
 }
 
 /* Bit i: entry i has the tag. No branch depends on where it is. */
@@ -89,7 +104,7 @@ lookup_in(const struct flow_table *table, struct flow_bucket *bucket, uint32_t t
 	for (; matches != 0; matches &= matches - 1) {
 		_Atomic uint64_t *place = &bucket->entries[__builtin_ctz(matches)];
 		uint64_t word = atomic_load_explicit(place, memory_order_relaxed);
-		if ((uint32_t)(word >> 32) == tag && !is_over(table, word, now))
+		if ((uint32_t)(word >> 32) == tag && !flow_is_over(table, word, now))
 			return (struct flow_hit){.place = place, .word = word};
 	}
 	return (struct flow_hit){.place = NULL};
@@ -142,7 +157,7 @@ flow_remove(struct flow_table *table, uint64_t hash, uint16_t now)
 		uint64_t word = atomic_load_explicit(place_of(pair, i), memory_order_relaxed);
 		if ((uint32_t)(word >> 32) != tag)
 			continue;
-		bool live = !is_over(table, word, now);
+		bool live = !flow_is_over(table, word, now);
 		was_there |= clear(place_of(pair, i), tag) && live;
 	}
 	return was_there;
@@ -172,7 +187,7 @@ find_flow(const struct flow_table *table, const struct view *view, uint16_t now,
 	int expired = left != 0 ? __builtin_ctz(left) : -1;
 	for (; left != 0; left &= left - 1) {
 		int i = __builtin_ctz(left);
-		if (!is_over(table, view->words[i], now)) {
+		if (!flow_is_over(table, view->words[i], now)) {
 			*live = true;
 			return i;
 		}
@@ -189,7 +204,7 @@ find_empty(const struct view *view)
 		return -1;
 	unsigned in_first = view->empty & ((1u << FLOW_BUCKET_ENTRIES) - 1);
 	unsigned in_second = view->empty & ~0u << FLOW_BUCKET_ENTRIES;
-	bool second = goes_into_second(
+	bool second = flow_goes_into_second(
 		(unsigned)__builtin_popcount(in_first), (unsigned)__builtin_popcount(in_second));
 	return __builtin_ctz(second ? in_second : view->empty);
 }
@@ -199,7 +214,7 @@ find_over_or_dead(const struct flow_table *table, const struct view *view,
 	const struct flow_judge *judge, uint16_t now)
 {
 	for (int i = 0; i < PAIR_ENTRIES; i++)
-		if (is_over(table, view->words[i], now) ||
+		if (flow_is_over(table, view->words[i], now) ||
 			judge->is_dead(judge->context, flow_entry_unpack(view->words[i])))
 			return i;
 	return -1;
@@ -251,21 +266,19 @@ choose_victim(const struct flow_table *table, const struct view *view,
 	return -1;
 }
 
-/*
- * After the flow was written to `mine`: if it is in several places, leaves only the first of them.
- * True if that is `mine`; else *winner is what the first one says.
- */
-static inline bool
-settle(const struct flow_table *table, struct pair pair, uint32_t tag, _Atomic uint64_t *mine,
-	uint16_t now, struct flow_entry *winner)
+bool
+flow_settle(const struct flow_table *table, uint64_t hash, _Atomic uint64_t *mine, uint16_t now,
+	struct flow_entry *winner)
 {
+	struct pair pair = pair_of(table, hash);
+	uint32_t tag = (uint32_t)hash;
 	bool won = true, found = false;
 	for (unsigned b = 0; b < 2; b++) {
 		unsigned left = tag_matches(pair.buckets[b], tag, memory_order_seq_cst);
 		for (; left != 0; left &= left - 1) {
 			_Atomic uint64_t *place = &pair.buckets[b]->entries[__builtin_ctz(left)];
 			uint64_t word = atomic_load(place);
-			if ((uint32_t)(word >> 32) != tag || is_over(table, word, now))
+			if ((uint32_t)(word >> 32) != tag || flow_is_over(table, word, now))
 				continue;
 			if (found) {
 				clear(place, tag);
@@ -287,14 +300,6 @@ flow_insert(struct flow_table *table, uint64_t hash, struct flow_entry entry, ui
 	entry.tag = (uint32_t)hash;
 	entry.tick = now;
 	uint64_t word = flow_entry_pack(entry);
-	bool contested;
-	_Atomic uint64_t *fresh = table->variant.insert_fresh(table, hash, word, &contested);
-	if (fresh) {
-		*winner = entry;
-		return !contested || settle(table, pair, entry.tag, fresh, now, winner)
-			       ? FLOW_INSERTED
-			       : FLOW_UPDATED;
-	}
 	for (int attempt = 0; attempt < INSERT_ATTEMPTS; attempt++) {
 		struct view view;
 		enum flow_inserted inserted = FLOW_INSERTED;
@@ -317,7 +322,7 @@ flow_insert(struct flow_table *table, uint64_t hash, struct flow_entry entry, ui
 		if (!swap(place, view.words[i], word))
 			continue;
 		*winner = entry;
-		return settle(table, pair, entry.tag, place, now, winner) ? inserted : FLOW_UPDATED;
+		return flow_settle(table, hash, place, now, winner) ? inserted : FLOW_UPDATED;
 	}
 	return FLOW_FULL;
 }
@@ -329,7 +334,7 @@ sweep_entry(const struct flow_table *table, _Atomic uint64_t *place, uint16_t no
 {
 	uint64_t word = atomic_load_explicit(place, memory_order_relaxed);
 	while (word != 0) {
-		if (!is_over(table, word, now) &&
+		if (!flow_is_over(table, word, now) &&
 			!judge->is_dead(judge->context, flow_entry_unpack(word)))
 			break;
 		if (atomic_compare_exchange_weak(place, &word, 0)) {

@@ -27,6 +27,8 @@
  * generation is the low bits of how often the backend's index has been given to a backend; an entry
  * whose generation is not that of the present owner is nobody's, whoever wrote it.
  *
+ * What workers inline of it is in flow_inline.h.
+ *
  * The table is laid over memory that the caller provides (flow_file.h), zeroed or as it was left.
  */
 #ifndef FAIRLEAD_FLOW_TABLE_H
@@ -77,33 +79,16 @@ struct flow_timeouts {
 	uint16_t ticks[FLOW_STATES];
 };
 
-/* Ways to compare the tags of a bucket: by one to eight instructions. All find the same. */
-enum flow_isa {
-	FLOW_ISA_SCALAR,
-	FLOW_ISA_SSE42,
-	FLOW_ISA_AVX2,
-	FLOW_ISA_AVX512,
-	FLOW_ISAS,
-};
-
-struct flow_hit;
-struct flow_table;
-
-struct flow_variant {
-	void (*lookup_burst)(const struct flow_table *table, const uint64_t *hashes, unsigned count,
-		uint16_t now, struct flow_hit *hits);
-	_Atomic uint64_t *(*insert_fresh)(
-		struct flow_table *table, uint64_t hash, uint64_t word, bool *contested);
-};
-
 struct flow_table {
 	struct flow_bucket *buckets;
 	uint32_t bucket_mask;
 	/* By the 3 bits of a state: the greatest flow_skewed_age() of a live entry; -1 where there is
 	 * none, as of what is empty or of a state that does not exist. */
 	int16_t limits[8];
-	struct flow_variant variant; /* for what this CPU has */
 };
+
+/* Of an entry's word. */
+#define FLOW_TAG_AND_TICK (UINT64_C(0xffffffff) << 32 | (uint64_t)(FLOW_TICKS - 1) << 5)
 
 /* An entry taken apart. */
 struct flow_entry {
@@ -169,29 +154,29 @@ flow_other_bucket(const struct flow_table *table, uint32_t bucket, uint32_t tag)
 	return (bucket ^ (tag * 0x9e3779b1u >> 7 | 1u)) & table->bucket_mask;
 }
 
+/*
+ * Where a flow goes that finds `empty_first` and `empty_second` empty places: into its first bucket
+ * while that keeps two of its places, then into the emptier. At 50 % load 95 % lie in their first
+ * bucket then, and at 75 % load 0.04 % find no empty place in either. (If always the emptier were taken:
+ * 69 % and 0.001 %.)
+ */
+#define FLOW_FIRST_KEEPS 3
+
+static inline bool
+flow_goes_into_second(unsigned empty_first, unsigned empty_second)
+{
+	return empty_first < FLOW_FIRST_KEEPS && empty_second > empty_first;
+}
+
 /* Entries a table for `capacity` flows has: 4/3 of it, rounded up to 2^n, so at most 75 % full. */
 size_t flow_table_entries(size_t capacity);
 
 /* Bytes of memory for that: eight an entry. */
 size_t flow_table_bytes(size_t capacity);
 
-/* Lays the table over `memory` (64-byte aligned, flow_table_bytes(capacity) long), as it is, with the
- * widest instructions that this CPU has. */
+/* Lays the table over `memory` (64-byte aligned, flow_table_bytes(capacity) long), as it is. */
 void flow_table_attach(struct flow_table *table, void *memory, size_t capacity,
 	const struct flow_timeouts *timeouts);
-
-/* Another instruction set, which must be available: for tests, and counts that are to be the same on
- * every machine. Nobody uses the table meanwhile. */
-void flow_table_use(struct flow_table *table, enum flow_isa isa);
-bool flow_isa_available(enum flow_isa isa);
-
-/* Fetches the first bucket ahead of flow_lookup_burst, which sees to the second. Workers. Inlined by
- * force: GCC takes a function of nothing but prefetches for one without effect, and drops calls of it. */
-static inline __attribute__((always_inline)) void
-flow_prefetch(const struct flow_table *table, uint64_t hash)
-{
-	__builtin_prefetch(&table->buckets[flow_first_bucket(table, hash)]);
-}
 
 /* What a look-up found, and where, so that flow_refresh needs no second search. */
 struct flow_hit {
@@ -204,25 +189,6 @@ struct flow_hit {
  * has passed: the caller, who has the snapshot, judges that. Any thread.
  */
 struct flow_hit flow_lookup(const struct flow_table *table, uint64_t hash, uint16_t now);
-
-/*
- * The same for `count` flows at once, at most BURST_MAX, into `hits`. An entry may change before its
- * hit is used, by another worker or by the caller himself, who handles the flows one after the other:
- * see flow_hit_is_fresh. Any thread.
- */
-static inline void
-flow_lookup_burst(const struct flow_table *table, const uint64_t *hashes, unsigned count,
-	uint16_t now, struct flow_hit *hits)
-{
-	table->variant.lookup_burst(table, hashes, count, now, hits);
-}
-
-/* Whether the entry still is what was found. */
-static inline bool
-flow_hit_is_fresh(struct flow_hit hit)
-{
-	return atomic_load_explicit(hit.place, memory_order_relaxed) == hit.word;
-}
 
 /*
  * Writes back what a packet changes: the tick, if it is another one, and the state. One
@@ -275,8 +241,24 @@ enum flow_inserted {
 enum flow_inserted flow_insert(struct flow_table *table, uint64_t hash, struct flow_entry entry,
 	uint16_t now, const struct flow_judge *judge, struct flow_entry *winner);
 
+/*
+ * After `mine` was taken by an insertion: if the flow is in several places, leaves only the first of
+ * them. True if that is `mine`; else *winner is what the first one says. Any thread; what inserts
+ * does it (flow_put).
+ */
+bool flow_settle(const struct flow_table *table, uint64_t hash, _Atomic uint64_t *mine,
+	uint16_t now, struct flow_entry *winner);
+
 /* Any thread. Forgets a flow; a later packet of it is a new one. True if it was there. */
 bool flow_remove(struct flow_table *table, uint64_t hash, uint16_t now);
+
+/* Idle longer than its state allows, or empty, or of a state that does not exist. */
+static inline bool
+flow_is_over(const struct flow_table *table, uint64_t word, uint16_t now)
+{
+	uint16_t tick = (uint16_t)(word >> 5 & (FLOW_TICKS - 1));
+	return flow_skewed_age(tick, now) > table->limits[word >> 2 & 7];
+}
 
 /* What a sweep counted. */
 struct flow_census {

@@ -50,12 +50,13 @@ verdict_set(struct check *check, enum health_verdict verdict, const char *why)
 
 /* True if the verdict has changed. */
 static bool
-decide(struct check *check, bool is_good, const char *why)
+decide(struct check *check, enum probe_outcome outcome, const char *why)
 {
 	struct health_report *r = &check->report;
+	bool is_good = outcome == PROBE_GOOD;
 	enum health_verdict says = is_good ? HEALTH_UP : HEALTH_DOWN;
-	bool alone = check->decides_alone;
-	check->decides_alone = false;
+	bool alone = check->decides_alone && outcome != PROBE_NO_WAY;
+	check->decides_alone &= outcome == PROBE_NO_WAY;
 	if (says == r->verdict) {
 		r->run = 0;
 		return false;
@@ -130,12 +131,12 @@ probe_ended(struct check *check, enum probe_outcome outcome, const char *why)
 		r->probes++;
 		checker->counters.probes++;
 		r->duration_us = (uint32_t)(now.us - check->began.us);
-		if (outcome == PROBE_BAD) {
+		if (outcome != PROBE_GOOD) {
 			r->failures++;
 			checker->counters.failures++;
 			failure_note(check, why);
 		}
-		has_changed = decide(check, outcome == PROBE_GOOD, why);
+		has_changed = decide(check, outcome, why);
 	}
 	probe_leave(check);
 	next_probe(check, now);

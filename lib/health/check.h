@@ -48,7 +48,7 @@ struct check {
 	uint16_t weight;
 	uint64_t hash; /* of the names */
 	bool is_launched, is_in_line;
-	bool decides_alone; /* the next probe that ends does, without rise and fall */
+	bool decides_alone; /* the next probe that has a way does, without rise and fall */
 	bool is_extended;   /* the loop was held up: the probe has been given more time */
 	struct probe *probe;
 	struct mono due;   /* of the next probe, or of the one under way */

@@ -25,8 +25,10 @@
  * nothing had happened. With other settings its verdict stays until the new check decides by rise and
  * fall, counted anew; at another address the first probe decides alone.
  *
- * A probe that cannot be made for want of something of ours (descriptors, memory, a free port, the
- * permission) decides nothing: it shows as last failure, and the next one comes at its time.
+ * A probe that cannot be made for want of something of ours (descriptors, memory, a free port, an
+ * address to ask from, the permission) decides nothing: it shows as last failure, and the next one
+ * comes at its time. One that has no way to the backend is bad but never decides alone, since an edge
+ * that starts gets its addresses and routes, and learns its neighbours, while probes begin.
  *
  * Control only, in its event loop. Sources: HTTP by libcurl's multi interface, DNS messages by ldns,
  * ICMP echo by RFC 792 and 4443.
@@ -46,7 +48,7 @@ struct health;
 
 enum health_verdict {
 	HEALTH_UNCHECKED, /* the pool has no "health" */
-	HEALTH_UNKNOWN,	  /* no probe has ended yet */
+	HEALTH_UNKNOWN,	  /* no probe has decided yet */
 	HEALTH_UP,
 	HEALTH_DOWN,
 };
@@ -65,7 +67,7 @@ struct health_report {
 	enum health_verdict verdict;
 	struct mono since; /* the verdict */
 	uint64_t probes, failures;
-	uint32_t run;			      /* good ones in a row while DOWN, bad ones while UP */
+	uint32_t run;			      /* good ones in a row while DOWN, else bad ones */
 	uint32_t duration_us;		      /* of the last probe that has ended */
 	char last_failure[HEALTH_REASON_MAX]; /* "" if there was none */
 	time_t last_failure_at;
@@ -89,8 +91,9 @@ struct health_target {
  * `prepare` gets a socket that is not yet connected (TCP or UDP; raw for ICMP, and then the sequence
  * number of the echo request, which no other probe under way has; else 0), binds it, marks it, and
  * writes where it is to be connected, or to send, instead of the backend: a VIP. 0 and a
- * `*cookie` that is not 0; or a negative errno and the sentence in `err`: the probe is bad with that
- * reason.
+ * `*cookie` that is not 0; or the sentence in `err` and a negative errno: -EHOSTUNREACH, the backend
+ * cannot be reached, and the probe is bad; -ENETUNREACH, there is no way to it, or not yet; any other,
+ * this edge lacks something, and the probe decides nothing.
  * `forget` gives the cookie back when the probe has ended; its socket is closed by then.
  */
 struct health_path {

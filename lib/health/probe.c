@@ -98,6 +98,8 @@ probe_blame(int code)
 	case -EAFNOSUPPORT:
 	case -EPERM:
 		return PROBE_VOID;
+	case -ENETUNREACH:
+		return PROBE_NO_WAY;
 	default:
 		return PROBE_BAD;
 	}
@@ -114,17 +116,16 @@ probe_family(const struct probe *probe)
 	return addr_is_v4(&probe->target->address) ? AF_INET : AF_INET6;
 }
 
-/* What the path says of a backend is about that backend, whatever errno it comes with. */
+/* What the path says is about the backend or the way to it; all else it says is about this edge. */
 static int
 path_prepare(struct probe *probe, int protocol, struct error *err)
 {
 	const struct health_path *path = &probe->prober->path;
 	if (!path->prepare)
 		return error_set(err, -EHOSTUNREACH, "no path");
-	if (path->prepare(path->context, probe->target, probe->fd, protocol, probe->sequence,
-		    &probe->destination, &probe->path_cookie, err) < 0)
-		return -EHOSTUNREACH;
-	return 0;
+	int rc = path->prepare(path->context, probe->target, probe->fd, protocol, probe->sequence,
+		&probe->destination, &probe->path_cookie, err);
+	return rc == 0 || rc == -EHOSTUNREACH || rc == -ENETUNREACH ? rc : -EADDRNOTAVAIL;
 }
 
 int

@@ -34,7 +34,8 @@ struct exec_prober;
 enum probe_outcome {
 	PROBE_GOOD,
 	PROBE_BAD,
-	PROBE_VOID, /* it could not be made, for our own reasons: says nothing of the backend */
+	PROBE_NO_WAY, /* bad, but for want of a way from here, which is perhaps not there yet */
+	PROBE_VOID,   /* it could not be made, for our own reasons: says nothing of the backend */
 };
 
 /* What all probes share. Whose member is NULL, no probe has needed it yet. */
@@ -98,7 +99,8 @@ void probe_expire(struct probe *probe, struct error *why);
 /* Closes, kills and frees whatever is under way. NULL is allowed. */
 void probe_end(struct probe *probe);
 
-/* PROBE_VOID for an errno that speaks of what this process lacks, else PROBE_BAD. */
+/* PROBE_VOID for an errno that speaks of what this process lacks, PROBE_NO_WAY for one of a missing
+ * route, else PROBE_BAD. */
 enum probe_outcome probe_blame(int code);
 
 /* What types are made of */
@@ -132,7 +134,7 @@ int probe_socket_error(const struct probe *probe, int error, struct error *err);
 /* Ends with a sentence. The probe is gone after it. */
 void probe_good(struct probe *probe);
 void probe_bad(struct probe *probe, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* With what start or a socket said: bad, or void if it is ours. */
+/* With what start or a socket said: bad, without a way, or void if it is ours. */
 void probe_failed(struct probe *probe, int code, const struct error *err);
 
 /* Shared parts are freed with the prober, when no probe is left. NULL is allowed. */

@@ -19,10 +19,11 @@ static inline be16
 checksum_fold(uint64_t sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (be16)~sum;
+	uint32_t low = (uint32_t)sum + (uint32_t)(sum >> 32);
+	/* Added to itself with its halves exchanged, the upper half of the sum is the folded one, the
+	 * carry of the lower half with it; its own carry went round. */
+	low += low << 16 | low >> 16;
+	return (be16) ~(low >> 16);
 }
 
 /* The new checksum of a header in which one 16-bit word went from `from` to `to`. */

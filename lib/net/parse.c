@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The straight line is in parse_inline.h; what is rarer stands in functions of its own here. No length
- * is believed before it is held against what there is, and lengths are added in 32 bits, where no sum
- * of them overflows.
+ * No length is believed before it is held against what there is, and lengths are added in 32 bits,
+ * where no sum of them overflows. The usual frame does not come here (parse_plain.h): what does may be
+ * anything.
  */
 #include "parse.h"
 
-#include "bounds.h"
-#include "parse_inline.h"
+#include <netinet/in.h>
 
-#define NOINLINE __attribute__((noinline))
+#include "bounds.h"
+#include "checksum.h"
+#include "wire.h"
+
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define NOINLINE    __attribute__((noinline))
 
 #define VLAN_TAGS_MAX	    2
+#define IPV4_PLAIN	    0x45 /* version 4, five words: no options */
+#define TCP_OFFSET_SHIFT    4
 #define IPV4_OPTION_END	    0
 #define IPV4_OPTION_NOP	    1
 #define IPV4_OPTION_LSRR    131
@@ -35,6 +42,67 @@ struct extension {
 } WIRE_STRUCT;
 
 /* --- link and network header ---------------------------------------------------------------- */
+
+/* Bytes up to `need` are about to be read, of a layer that ends at `end`. */
+static inline enum parse_result
+reach(uint32_t need, uint32_t available, uint32_t end, enum parse_result drop)
+{
+	if (LIKELY(need <= available && need <= end))
+		return PARSE_OK;
+	return need > end ? drop : PARSE_NOT_CONTIGUOUS;
+}
+
+/* All but the first look at an IPv4 header, of `header_length` bytes that are within reach. */
+static enum parse_result
+judge_ipv4(const uint8_t *frame, uint32_t offset, uint32_t header_length, uint32_t frame_length,
+	bool checksum_is_right, struct packet *pk)
+{
+	const struct wire_ipv4 *ip = (const void *)(frame + offset);
+	uint32_t total = wire_u16(ip->total_length);
+	if (UNLIKELY(total < header_length || offset + total > frame_length))
+		return PARSE_DROP_IPV4_TOTAL_LENGTH;
+	if (!checksum_is_right && checksum_fold(checksum_sum(ip, header_length)) != 0)
+		return PARSE_DROP_IPV4_CHECKSUM;
+
+	pk->src = addr_from_v4(ip->src);
+	pk->dst = addr_from_v4(ip->dst);
+	pk->l3_offset = (uint16_t)offset;
+	pk->l3_length = (uint16_t)total;
+	pk->family = 4;
+	pk->ttl = ip->ttl;
+	pk->tos = ip->tos;
+	pk->next_proto = ip->proto;
+	pk->l4_offset = (uint16_t)(offset + header_length);
+	return PARSE_OK;
+}
+
+/* The same of an IPv6 header, whose version is 6. */
+static enum parse_result
+judge_ipv6(const uint8_t *frame, uint32_t offset, uint32_t frame_length, struct packet *pk)
+{
+	const struct wire_ipv6 *ip = (const void *)(frame + offset);
+	uint32_t header_end = offset + (uint32_t)sizeof(*ip);
+	uint32_t payload = wire_u16(ip->payload_length);
+	/* No link here carries 65496 bytes of payload or more, and so l3_length has 16 bits. A
+	 * jumbo payload option (RFC 2675) takes a hop-by-hop header, which "no payload" cannot
+	 * hold. */
+	if (UNLIKELY(header_end + payload > frame_length || payload > UINT16_MAX - sizeof(*ip) ||
+		     (payload == 0 && ip->next_header == IPPROTO_HOPOPTS)))
+		return PARSE_DROP_IPV6_PAYLOAD_LENGTH;
+
+	pk->src = addr_from_v6(ip->src);
+	pk->dst = addr_from_v6(ip->dst);
+	if (UNLIKELY(addr_is_v4(&pk->src) || addr_is_v4(&pk->dst)))
+		return PARSE_DROP_IPV6_MAPPED;
+	pk->l3_offset = (uint16_t)offset;
+	pk->l3_length = (uint16_t)(sizeof(*ip) + payload);
+	pk->family = 6;
+	pk->ttl = ip->hop_limit;
+	pk->tos = (uint8_t)(wire_u32(ip->version_class_label) >> 20);
+	pk->next_proto = ip->next_header;
+	pk->l4_offset = (uint16_t)header_end;
+	return PARSE_OK;
+}
 
 static inline bool
 is_tag(be16 type)
@@ -136,7 +204,6 @@ parse_frame(const uint8_t *frame, uint32_t available, uint32_t frame_length, boo
 		frame, sizeof(*ether), type, available, frame_length, checksum_is_right, pk);
 }
 
-/* Each with its own copy of the straight line, so that the one does not ask what the other knows. */
 enum parse_result
 parse_l3(const uint8_t *frame, uint32_t available, uint32_t frame_length, struct packet *pk)
 {
@@ -150,6 +217,19 @@ parse_l3_checked(const uint8_t *frame, uint32_t available, uint32_t frame_length
 }
 
 /* --- options, extension headers, fragments -------------------------------------------------- */
+
+static inline bool
+ipv4_is_fragment(const struct wire_ipv4 *ip)
+{
+	return ip->fragment & wire_u16(IPV4_MF | IPV4_OFFSET_MASK);
+}
+
+static inline bool
+is_extension(uint8_t proto)
+{
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
+	       proto == IPPROTO_AH || proto == IPPROTO_DSTOPTS;
+}
 
 /* RFC 791, 3.1. What follows the end-of-list option is not looked at. */
 static enum parse_result
@@ -298,6 +378,49 @@ parse_ipv6_chain(const uint8_t *frame, uint32_t available, uint32_t end, struct 
 
 /* --- transport ------------------------------------------------------------------------------ */
 
+static inline enum parse_result
+note_ports(be16 sport, be16 dport, struct packet *pk)
+{
+	pk->sport = wire_u16(sport);
+	pk->dport = wire_u16(dport);
+	return LIKELY(sport != 0 && dport != 0) ? PARSE_OK : PARSE_DROP_PORT_ZERO;
+}
+
+static enum parse_result
+parse_tcp(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
+{
+	const struct wire_tcp *tcp = (const void *)(frame + pk->l4_offset);
+	enum parse_result result = reach(
+		pk->l4_offset + (uint32_t)sizeof(*tcp), available, end, PARSE_DROP_L4_TRUNCATED);
+	if (UNLIKELY(result != PARSE_OK))
+		return result;
+	uint32_t length = (uint32_t)(tcp->offset >> TCP_OFFSET_SHIFT) * 4;
+	if (UNLIKELY(length < sizeof(*tcp)))
+		return PARSE_DROP_TCP_HEADER_LENGTH;
+	if (UNLIKELY(pk->l4_offset + length > end))
+		return pk->fragment == FRAGMENT_FIRST ? PARSE_DROP_L4_TRUNCATED
+						      : PARSE_DROP_TCP_HEADER_LENGTH;
+	pk->tcp_flags = tcp->flags;
+	return note_ports(tcp->sport, tcp->dport, pk);
+}
+
+static enum parse_result
+parse_udp(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
+{
+	const struct wire_udp *udp = (const void *)(frame + pk->l4_offset);
+	enum parse_result result = reach(
+		pk->l4_offset + (uint32_t)sizeof(*udp), available, end, PARSE_DROP_L4_TRUNCATED);
+	if (UNLIKELY(result != PARSE_OK))
+		return result;
+	uint32_t length = wire_u16(udp->length);
+	if (UNLIKELY(length < sizeof(*udp)))
+		return PARSE_DROP_UDP_LENGTH;
+	/* A first fragment holds less than the length says. */
+	if (UNLIKELY(pk->l4_offset + length > end && pk->fragment == FRAGMENT_NONE))
+		return PARSE_DROP_UDP_LENGTH;
+	return note_ports(udp->sport, udp->dport, pk);
+}
+
 static enum parse_result
 parse_icmp(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
 {
@@ -323,7 +446,29 @@ parse_upper(const uint8_t *frame, uint32_t available, uint32_t end, struct packe
 	return PARSE_OK;
 }
 
+/* What parse_l4 finds in no packet until it does. */
+static inline void
+begin_l4(struct packet *pk)
+{
+	pk->proto = pk->next_proto;
+	pk->sport = pk->dport = 0;
+	pk->tcp_flags = 0;
+	pk->fragment = FRAGMENT_NONE;
+	pk->icmp_type = pk->icmp_code = 0;
+	pk->fragment_offset = 0;
+	pk->fragment_id = 0;
+}
+
 /* IPv4 options, fragments, IPv6 extension headers. */
+static inline bool
+l4_is_unusual(const uint8_t *frame, const struct packet *pk)
+{
+	if (UNLIKELY(pk->family != 4))
+		return is_extension(pk->next_proto);
+	const struct wire_ipv4 *ip = (const void *)(frame + pk->l3_offset);
+	return pk->l4_offset - pk->l3_offset != sizeof(*ip) || ipv4_is_fragment(ip);
+}
+
 static NOINLINE enum parse_result
 parse_l4_unusual(const uint8_t *frame, uint32_t available, uint32_t end, struct packet *pk)
 {

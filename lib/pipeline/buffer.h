@@ -18,6 +18,9 @@
 /* In front of a frame: the outer header, and a VLAN tag more than the frame came with. */
 #define BUFFER_HEADROOM_MIN (ENCAP_HEADER_MAX + 4)
 
+/* From the start of a frame, however short it is, that can be read. */
+#define BUFFER_READ_BYTES 64
+
 /* The four numbers that DPDK keeps together so that a driver can set them by one store:
  *   | data_off 16 | refcnt 16 | nb_segs 16 | port 16 |, read by one load here. */
 static_assert(
@@ -44,12 +47,45 @@ buffer_is_plain(const struct rte_mbuf *m)
  * about the header inside (RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD is there for the outermost one), so of
  * those it is not taken at all. ol_flags and packet_type lie in the buffer's first cache line.
  */
+#define BUFFER_CHECKSUM_FLAGS (RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD)
+
 static inline bool
 buffer_ipv4_checksum_is_right(const struct rte_mbuf *m)
 {
-	uint64_t said =
-		m->ol_flags & (RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD);
-	return said == RTE_MBUF_F_RX_IP_CKSUM_GOOD && !(m->packet_type & RTE_PTYPE_TUNNEL_MASK);
+	return (m->ol_flags & BUFFER_CHECKSUM_FLAGS) == RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
+	       !(m->packet_type & RTE_PTYPE_TUNNEL_MASK);
+}
+
+/*
+ * What the buffers of a burst look like: a port fills them alike, so most are as the first one and need
+ * two comparisons, not six.
+ */
+struct buffer_look {
+	uint64_t
+		rearm; /* data_off, refcnt, nb_segs, port; of a buffer that is not plain, none at all */
+	uint64_t flags;
+	bool checksum_may_be_right; /* if the packet is none of a tunnel */
+};
+
+static inline struct buffer_look
+buffer_look(const struct rte_mbuf *m)
+{
+	struct buffer_look look = {.flags = m->ol_flags};
+	memcpy(&look.rearm, &m->rearm_data, sizeof(look.rearm));
+	/* A buffer has an owner, so none looks like this. Those of a port are of one length. */
+	if (!buffer_is_plain(m) || m->buf_len < m->data_off + BUFFER_READ_BYTES)
+		look.rearm = 0;
+	look.checksum_may_be_right =
+		(m->ol_flags & BUFFER_CHECKSUM_FLAGS) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	return look;
+}
+
+static inline bool
+buffer_looks_like(const struct rte_mbuf *m, const struct buffer_look *look)
+{
+	uint64_t rearm;
+	memcpy(&rearm, &m->rearm_data, sizeof(rearm));
+	return ((rearm ^ look->rearm) | (m->ol_flags ^ look->flags)) == 0;
 }
 
 /* Whether a frame is longer than any buffer of the pool, and so than any port was set up for. `pool`

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "burst.h"
+#include "burst_isa.h"
 
 #include <netinet/in.h>
 
 #include "buffer.h"
 #include "choose.h"
 #include "icmp.h"
-#include "parse_inline.h"
+#include "parse.h"
+#include "parse_plain.h"
 #include "vlan.h"
 #include "wrap.h"
 
 static_assert(BURST_MAX <= UINT8_MAX, "flow_events count in 8 bits");
+static_assert(BUFFER_READ_BYTES >= PLAIN_READ_BYTES, "parse_plain may read so far");
+static_assert(BURST_MAX == 32, "masks of a burst have 32 bits");
 
-/* A MAC address as the first six bytes of a frame read as a word, the rest shifted out. */
-static inline uint64_t
-station_word(const uint8_t *six)
+static inline bool
+has_bit(uint32_t mask, uint32_t i)
 {
-	uint64_t word;
-	memcpy(&word, six, sizeof(word));
-	return word << 16;
+	return mask >> i & 1;
 }
 
 /* The station that a frame is for. Multicast is judged later, when it is known what is inside. The
@@ -26,19 +26,23 @@ station_word(const uint8_t *six)
 static inline bool
 for_this_station(const uint8_t *frame, uint64_t own)
 {
-	return station_word(frame) == own || (frame[0] & 1);
+	uint64_t word;
+	memcpy(&word, frame, sizeof(word));
+	return word << 16 == own << 16 || (frame[0] & 1);
 }
 
-/* What is not known of any packet yet. */
+/* What is not known of any packet yet. An answer goes back through the port. */
 static void
-begin(struct burst *b)
+begin(struct burst *b, uint8_t port)
 {
+	memset(b->exit, EXIT_PENDING, sizeof(b->exit));
+	memset(b->out_port, port, sizeof(b->out_port));
 	memset(b->service, 0xff, sizeof(b->service)); /* SERVICE_NONE */
 	memset(b->backend, 0, sizeof(b->backend));
-	memset(b->new_flow, 0, sizeof(b->new_flow));
 	memset(b->quotes, 0, sizeof(b->quotes));
 	memset(b->flow_events, 0, sizeof(b->flow_events));
-	b->sought_count = 0;
+	memset(b->hash, 0, sizeof(b->hash));
+	b->plain = b->sought = b->new_flows = 0;
 }
 static_assert(SERVICE_NONE == 0xffff, "begin() sets its bytes");
 
@@ -67,45 +71,84 @@ make_plain(struct pipeline *p, struct burst *b, uint32_t i)
 	return EXIT_PENDING;
 }
 
-static inline enum exit
-take_in(struct pipeline *p, const struct tables *t, uint8_t port, uint64_t own, struct burst *b,
-	uint32_t i)
+/* A frame that is not plain: the parser says what it is. */
+static __attribute__((noinline)) enum exit
+take_in(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i)
 {
-	b->frame_length[i] = (uint16_t)b->mbufs[i]->pkt_len;
-	if (__builtin_expect(!buffer_is_plain(b->mbufs[i]), 0)) {
+	if (!buffer_is_plain(b->mbufs[i])) {
 		enum exit exit = make_plain(p, b, i);
 		if (exit != EXIT_PENDING)
 			return exit;
 	}
 	const struct rte_mbuf *m = b->mbufs[i];
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	const uint8_t *frame = b->frames[i] = rte_pktmbuf_mtod(m, uint8_t *);
 	struct packet *pk = &b->packets[i];
-	b->frames[i] = frame;
-	enum parse_result result =
-		parse_l3_inline(frame, m->data_len, buffer_ipv4_checksum_is_right(m), pk);
-	if (__builtin_expect(result != PARSE_OK && result != PARSE_PUNT_NOT_IP, 0))
+	enum parse_result result = buffer_ipv4_checksum_is_right(m)
+					   ? parse_l3_checked(frame, m->data_len, m->data_len, pk)
+					   : parse_l3(frame, m->data_len, m->data_len, pk);
+	if (result != PARSE_OK && result != PARSE_PUNT_NOT_IP)
 		return exit_of_parse(result);
-	if (__builtin_expect(!for_this_station(frame, own), 0))
+	if (!for_this_station(frame, tables_station(&t->ports[port])))
 		return EXIT_DROP_OTHER_MAC;
-	if (__builtin_expect(result == PARSE_PUNT_NOT_IP, 0))
-		return punt(p, t, port, b, i, false);
-	uint32_t slot = service_table_slot(&t->services, &pk->dst);
-	service_table_prefetch(&t->services, slot);
-	b->vip_slot[i] = slot;
-	return EXIT_PENDING;
+	return result == PARSE_OK ? EXIT_PENDING : punt(p, t, port, b, i, false);
 }
 
+#define LINE_BYTES 64
+
+/*
+ * Cache lines of the frames that will be read or written: the first one; the second, if the burst before
+ * had IPv6 in it; those in front, which an outer header goes into, and which nobody has touched since
+ * the buffer was used before.
+ */
+static inline __attribute__((always_inline)) void
+fetch_frames(const struct burst *b, bool second_line, uint32_t outer_bytes)
+{
+	const uint32_t count = b->count;
+	for (uint32_t i = 0; i < count; i++)
+		__builtin_prefetch(rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *));
+	for (uint32_t i = 0; second_line && i < count; i++)
+		__builtin_prefetch(rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *) + LINE_BYTES);
+	for (uint32_t before = 1; before <= outer_bytes; before += LINE_BYTES)
+		for (uint32_t i = 0; i < count; i++)
+			__builtin_prefetch(
+				rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *) - before, 1);
+}
+
+/* Bytes are stored between the stages, and for all that the compiler knows they might be part of
+ * anything: what a loop needs from one turn to the next is in registers (here and below). */
 static void
 stage_net(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b)
 {
-	uint64_t own = tables_station(&t->ports[port]) << 16;
-	begin(b);
-	for (uint32_t i = 0; i < b->count; i++)
-		__builtin_prefetch(rte_pktmbuf_mtod(b->mbufs[i], const uint8_t *));
-	for (uint32_t i = 0; i < b->count; i++) {
-		b->out_port[i] = port; /* of an answer */
-		b->exit[i] = (uint8_t)take_in(p, t, port, own, b, i);
+	const struct plain_station station = plain_station(tables_station(&t->ports[port]));
+	const struct buffer_look usual = buffer_look(b->mbufs[0]);
+	const uint32_t count = b->count;
+	uint32_t plain = 0;
+	begin(b, port);
+	fetch_frames(b, p->has_ipv6, t->outer_bytes);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct rte_mbuf *m = b->mbufs[i];
+		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+		struct packet *pk = &b->packets[i];
+		b->frame_length[i] = (uint16_t)m->pkt_len;
+		b->frames[i] = frame;
+		bool checksum_is_right =
+			usual.checksum_may_be_right && !(m->packet_type & RTE_PTYPE_TUNNEL_MASK);
+		if (__builtin_expect(buffer_looks_like(m, &usual) &&
+					     parse_plain(frame, m->data_len, &station,
+						     checksum_is_right, pk),
+			    1)) {
+			plain |= (uint32_t)1 << i;
+		} else {
+			b->exit[i] = (uint8_t)take_in(p, t, port, b, i);
+			if (b->exit[i] != EXIT_PENDING)
+				continue;
+		}
+		b->vip[i] = service_table_at(&t->services, &pk->dst);
+		__builtin_prefetch(b->vip[i]);
 	}
+	b->plain = plain;
+	/* Two are as good as all: who has much of it soon shows some. */
+	p->has_ipv6 = b->packets[0].family == 6 || b->packets[count - 1].family == 6;
 }
 
 /* A source that no packet to a VIP can have. Not asked of a flow that the table knows: its first
@@ -212,77 +255,100 @@ find_unusual(struct pipeline *p, const struct tables *t, struct burst *b, uint32
 		EXIT_DROP_NO_SERVICE, p->now);
 }
 
-/* The flow is to be looked up, together with the others of the burst. */
-static inline void
-seek(struct pipeline *p, struct burst *b, uint32_t i)
+/* What parse_plain has not seen to. EXIT_PENDING: the packet is as far as a plain one now. */
+static __attribute__((noinline)) enum exit
+find_upper(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i)
 {
-	flow_prefetch(p->flows, b->hash[i]);
-	b->sought_hash[b->sought_count] = b->hash[i];
-	b->sought[b->sought_count++] = (uint8_t)i;
-}
-
-static inline enum exit
-find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i,
-	const struct service_entry *vip)
-{
-	const struct rte_mbuf *m = b->mbufs[i];
 	struct packet *pk = &b->packets[i];
+	if (!vlan_is_served(&t->ports[port], b->frames[i], pk))
+		return punt(p, t, port, b, i, true);
 	/* A neighbour that makes sure of us asks the VIP itself, from its link-local address. */
-	if (__builtin_expect(pk->next_proto == IPPROTO_ICMPV6, 0)) {
+	if (pk->next_proto == IPPROTO_ICMPV6) {
 		enum exit exit =
 			answer_neighbour(&p->answer, t, port, b->mbufs[i], pk, true, p->now);
 		if (exit != EXIT_PENDING)
 			return exit;
 	}
-	if (__builtin_expect(b->frames[i][0] & 1, 0))
+	if (b->frames[i][0] & 1)
 		return EXIT_DROP_VIP_MULTICAST;
-	enum parse_result result = parse_l4_inline(b->frames[i], m->data_len, pk);
-	if (__builtin_expect(result != PARSE_OK, 0))
-		return exit_of_parse(result);
-	uint16_t service = pk->dport != 0
-				   ? service_table_port(&t->services, vip, pk->proto, pk->dport)
-				   : SERVICE_NONE;
-	if (__builtin_expect(service == SERVICE_NONE, 0))
+	uint32_t length = b->mbufs[i]->data_len;
+	enum parse_result result = parse_l4(b->frames[i], length, length, pk);
+	return result == PARSE_OK ? EXIT_PENDING : exit_of_parse(result);
+}
+
+/* `sought` gains the packet's bit, if its flow is to be looked up. */
+static inline enum exit
+find_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b, uint32_t i,
+	bool is_plain, uint32_t *sought)
+{
+	const struct packet *pk = &b->packets[i];
+	const struct service_entry *vip = service_table_vip_from(&t->services, b->vip[i], &pk->dst);
+	if (__builtin_expect(!vip, 0))
+		return punt(p, t, port, b, i, true);
+	if (__builtin_expect(!is_plain, 0)) {
+		enum exit exit = find_upper(p, t, port, b, i);
+		if (exit != EXIT_PENDING)
+			return exit;
+	}
+	uint16_t service = service_table_port(&t->services, vip, pk->proto, pk->dport);
+	if (__builtin_expect(service == SERVICE_NONE || pk->dport == 0, 0))
 		return find_unusual(p, t, b, i, vip);
 	const struct tables_service *entry = &t->service[service];
 	b->service[i] = service;
 	b->hash[i] = choose_hash(&t->key, entry, pk);
-	if (entry->affinity == TABLES_AFFINITY_NONE)
+	if (__builtin_expect(entry->affinity == TABLES_AFFINITY_NONE, 0))
 		return judge_source(t, pk);
-	seek(p, b, i);
+	flow_prefetch(p->flows, b->hash[i]);
+	*sought |= (uint32_t)1 << i;
 	return EXIT_PENDING;
 }
 
 static void
 stage_service(struct pipeline *p, const struct tables *t, uint8_t port, struct burst *b)
 {
-	for (uint32_t i = 0; i < b->count; i++) {
+	const uint32_t count = b->count, plain = b->plain;
+	uint32_t sought = 0;
+	for (uint32_t i = 0; i < count; i++) {
 		if (__builtin_expect(b->exit[i] != EXIT_PENDING, 0))
 			continue;
-		const struct packet *pk = &b->packets[i];
-		const struct service_entry *vip =
-			service_table_vip_at(&t->services, b->vip_slot[i], &pk->dst);
-		if (__builtin_expect(!vip || !vlan_is_served(&t->ports[port], b->frames[i], pk), 0))
-			b->exit[i] = (uint8_t)punt(p, t, port, b, i, true);
-		else
-			b->exit[i] = (uint8_t)find_service(p, t, port, b, i, vip);
+		enum exit exit = find_service(p, t, port, b, i, has_bit(plain, i), &sought);
+		if (__builtin_expect(exit != EXIT_PENDING, 0))
+			b->exit[i] = (uint8_t)exit;
 	}
+	b->sought = sought;
+}
+
+/*
+ * A full table is searched for what may be given up, which takes as long as several packets do. A flood
+ * of flows that find nothing must not cost the known ones their rate: so many searches in vain are
+ * made each time that the clock is read, about a millisecond, and then new flows get empty places only.
+ */
+static inline bool
+is_tired_of_searching(struct pipeline *p)
+{
+	if (p->vain_at.us != p->now.us) {
+		p->vain_at = p->now;
+		p->vain_searches = 0;
+	}
+	return p->vain_searches >= VAIN_SEARCHES_MAX;
 }
 
 /* The flow of a packet is not in the table, or not as the packet has it. */
-static __attribute__((noinline)) uint16_t
+static inline uint16_t
 begin_flow(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i)
 {
 	enum exit exit = judge_source(t, &b->packets[i]);
-	if (exit != EXIT_PENDING) {
+	if (__builtin_expect(exit != EXIT_PENDING, 0)) {
 		b->exit[i] = (uint8_t)exit;
 		return 0;
 	}
-	struct choice choice = choose_new(
-		p->flows, t, &t->service[b->service[i]], &b->packets[i], b->hash[i], p->tick);
-	b->new_flow[i] = choice.new_flow;
-	for (uint32_t e = 0; e < choice.event_count; e++)
-		b->flow_events[choice.events[e]]++;
+	struct choice choice = choose_new(p->flows, t, &t->service[b->service[i]], &b->packets[i],
+		b->hash[i], p->tick, is_tired_of_searching(p));
+	bool is_tried = choice.event != FLOW_EVENT_MISS;
+	b->flow_events[FLOW_EVENT_MISS]++;
+	b->flow_events[choice.event] += is_tried;
+	p->vain_searches += choice.event == FLOW_EVENT_FULL;
+	b->new_flows |= (uint32_t)(is_tried && choice.event != FLOW_EVENT_UPDATED) << i;
 	if (choice.backend == 0)
 		b->exit[i] = EXIT_DROP_NO_BACKEND;
 	return choice.backend;
@@ -307,52 +373,81 @@ choose_the_rest(struct pipeline *p, const struct tables *t, struct burst *b)
 	}
 }
 
-/* Flows that packets of this burst have begun, one bit for a 64th of all: after the look-up of the
- * burst, a flow that was not there may be. */
-static inline uint64_t
-begun_bit(uint64_t hash)
+/* Known flows whose packets change nothing of them: those that are found at the first look. Returns
+ * who is left. */
+static inline uint32_t
+find_known(struct pipeline *p, const struct tables *t, struct burst *b)
 {
-	return (uint64_t)1 << hash % 64;
+	const struct flow_table flows = *p->flows;
+	const struct tables_backend *backends = t->backends;
+	const uint32_t *accepts = t->accepts;
+	const uint32_t limit = t->backend_limit, count = b->count, quick = b->sought & b->plain;
+	const uint16_t tick = p->tick;
+	uint32_t left = b->sought & ~b->plain;
+	for (uint32_t i = 0; i < count; i++) {
+		if (__builtin_expect(!has_bit(quick, i), 0))
+			continue;
+		uint16_t backend = choose_quick(
+			&flows, accepts, limit, b->hash[i], b->packets[i].tcp_flags, tick);
+		b->backend[i] = backend;
+		left |= (uint32_t)(backend == 0) << i;
+		__builtin_prefetch(&backends[backend]);
+	}
+	return left;
 }
 
-/* What has happened since the look-up of the burst counts: the packets in front may have made this
- * entry, or changed it. */
-static inline struct flow_hit
-refresh_hit(const struct flow_table *flows, struct flow_hit hit, uint64_t begun, uint64_t hash,
-	uint16_t tick)
+/* What a flow that was not found at the first look may need: its other bucket, and what begin_flow
+ * reads. */
+static inline __attribute__((always_inline)) void
+fetch_for_second_look(
+	const struct pipeline *p, const struct tables *t, const struct burst *b, uint32_t i)
 {
-	bool is_stale = hit.place ? !flow_hit_is_fresh(hit) : (begun & begun_bit(hash)) != 0;
-	return __builtin_expect(is_stale, 0) ? flow_lookup(flows, hash, tick) : hit;
+	flow_prefetch_other(p->flows, b->hash[i]);
+	__builtin_prefetch(service_table_at(&t->services, &b->packets[i].src));
+	tables_prefetch_row(t, t->service[b->service[i]].pool, flow_hash_tag(b->hash[i]));
+}
+
+/* The row has been fetched: now the backend that it names. Apart from what follows, since putting a flow
+ * into the table lets no load behind it begin. */
+static inline __attribute__((always_inline)) void
+fetch_backend_of_row(const struct tables *t, const struct burst *b, uint32_t i)
+{
+	uint16_t pool = t->service[b->service[i]].pool;
+	__builtin_prefetch(&t->backends[tables_row_backend(t, pool, flow_hash_tag(b->hash[i]))]);
+}
+
+/* All other flows, in their order: what a packet in front has begun or ended counts for the next. */
+static inline void
+find_flow(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i)
+{
+	const struct packet *pk = &b->packets[i];
+	struct flow_hit hit = flow_find(p->flows, b->hash[i], p->tick);
+	uint16_t backend = 0;
+	if (hit.place)
+		backend = choose_known(p->flows, t, hit, pk, b->frames[i], b->hash[i], p->tick);
+	if (backend != 0)
+		b->flow_events[FLOW_EVENT_HIT]++;
+	else
+		backend = begin_flow(p, t, b, i);
+	__builtin_prefetch(&t->backends[backend]);
+	b->backend[i] = backend;
+	if (__builtin_expect(pk->fragment == FRAGMENT_FIRST && backend != 0, 0))
+		note_first_fragment(p, t, b, i);
 }
 
 static void
 stage_flow(struct pipeline *p, const struct tables *t, struct burst *b)
 {
-	struct flow_hit hits[BURST_MAX];
-	uint32_t count = b->sought_count, known = 0;
-	uint64_t begun = 0;
-	flow_lookup_burst(p->flows, b->sought_hash, count, p->tick, hits);
-	for (uint32_t k = 0; k < count; k++) {
-		uint32_t i = b->sought[k];
-		uint64_t hash = b->sought_hash[k];
-		const struct packet *pk = &b->packets[i];
-		struct flow_hit hit = refresh_hit(p->flows, hits[k], begun, hash, p->tick);
-		uint16_t backend = 0;
-		if (__builtin_expect(hit.place != NULL, 1))
-			backend = choose_known(p->flows, t, hit, pk, b->frames[i], hash, p->tick);
-		if (__builtin_expect(backend != 0, 1)) {
-			known++;
-		} else {
-			backend = begin_flow(p, t, b, i);
-			begun |= begun_bit(hash);
-		}
-		__builtin_prefetch(&t->backends[backend]);
-		b->backend[i] = backend;
-		if (__builtin_expect(pk->fragment == FRAGMENT_FIRST && backend != 0, 0))
-			note_first_fragment(p, t, b, i);
-	}
-	b->flow_events[FLOW_EVENT_HIT] = (uint8_t)known;
-	if (__builtin_expect(count < b->count, 0))
+	uint32_t left = find_known(p, t, b);
+	b->flow_events[FLOW_EVENT_HIT] = (uint8_t)__builtin_popcount(b->sought & ~left);
+	for (uint32_t m = left; m != 0; m &= m - 1)
+		fetch_for_second_look(p, t, b, (uint32_t)__builtin_ctz(m));
+	for (uint32_t m = left; m != 0; m &= m - 1)
+		fetch_backend_of_row(t, b, (uint32_t)__builtin_ctz(m));
+	for (; left != 0; left &= left - 1)
+		find_flow(p, t, b, (uint32_t)__builtin_ctz(left));
+	uint32_t all = (uint32_t)((UINT64_C(1) << b->count) - 1);
+	if (__builtin_expect(b->sought != all, 0))
 		choose_the_rest(p, t, b);
 }
 
@@ -372,122 +467,63 @@ too_big(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i,
 		EXIT_DROP_TOO_BIG, p->now);
 }
 
+/* One that cannot simply be sent: the first reason counts. */
+static __attribute__((noinline)) enum exit
+keep_back(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i, uint64_t slot)
+{
+	const struct packet *pk = &b->packets[i];
+	if (!t->backends[b->backend[i]].encap->wrap)
+		return t->ports[b->out_port[i]].has_kernel_path ? EXIT_PUNTED_SERVICE
+								: EXIT_DROP_NO_KERNEL_PATH;
+	if (!l2_slot_resolved(slot))
+		return EXIT_DROP_NEXT_HOP;
+	if (pk->ttl <= 1)
+		return answer_error(&p->answer, t, b->mbufs[i], pk, ICMP_TIME_EXCEEDED, 0,
+			EXIT_DROP_TTL_EXPIRED, p->now);
+	return too_big(p, t, b, i, l2_slot_port(slot));
+}
+
 static inline enum exit
 send_packet(struct pipeline *p, const struct tables *t, struct burst *b, uint32_t i)
 {
 	const struct packet *pk = &b->packets[i];
 	const struct tables_backend *backend = &t->backends[b->backend[i]];
-	if (__builtin_expect(!backend->encap->wrap, 0))
-		return t->ports[b->out_port[i]].has_kernel_path ? EXIT_PUNTED_SERVICE
-								: EXIT_DROP_NO_KERNEL_PATH;
 	uint64_t slot = atomic_load_explicit(&t->slots[backend->slot], memory_order_acquire);
-	if (!l2_slot_resolved(slot))
-		return EXIT_DROP_NEXT_HOP;
-	if (__builtin_expect(pk->ttl <= 1, 0))
-		return answer_error(&p->answer, t, b->mbufs[i], pk, ICMP_TIME_EXCEEDED, 0,
-			EXIT_DROP_TTL_EXPIRED, p->now);
 	uint8_t port = l2_slot_port(slot);
 	const struct tables_port *out = &t->ports[port];
-	if (__builtin_expect(pk->l3_length + backend->target.header_length > out->mtu, 0))
-		return too_big(p, t, b, i, port);
+	if (__builtin_expect(!backend->encap->wrap || !l2_slot_resolved(slot) || pk->ttl <= 1 ||
+				     pk->l3_length + backend->target.header_length > out->mtu,
+		    0))
+		return keep_back(p, t, b, i, slot);
 	uint8_t *l3 = b->frames[i] + pk->l3_offset;
 	l2_decrement_ttl(l3, pk->family);
 	wrap_packet(b->mbufs[i], l3, pk->l3_length, pk->family, pk->tos, backend, slot,
 		tables_station(out), flow_hash_bucket(b->hash[i]));
 	b->out_port[i] = port;
+	__builtin_prefetch(&p->counters->backends[b->backend[i]], 1);
+	__builtin_prefetch(&p->counters->services[b->service[i]], 1);
 	return EXIT_SENT;
-}
-
-unsigned
-pipeline_split(struct pipeline *pipeline, const struct tables *tables, const struct burst *burst,
-	uint32_t i, struct rte_mbuf *pieces[SPLIT_PIECES_MAX])
-{
-	const struct tables_backend *backend = &tables->backends[burst->backend[i]];
-	uint64_t slot = atomic_load_explicit(&tables->slots[backend->slot], memory_order_acquire);
-	/* The neighbour may have moved since the burst was looked at. */
-	if (l2_slot_port(slot) != burst->out_port[i])
-		return 0;
-	return split_packet(burst->mbufs[i], &burst->packets[i], backend, slot,
-		&tables->ports[burst->out_port[i]], flow_hash_bucket(burst->hash[i]),
-		pipeline->pool, pieces);
 }
 
 static void
 stage_send(struct pipeline *p, const struct tables *t, struct burst *b)
 {
-	for (uint32_t i = 0; i < b->count; i++)
+	const uint32_t count = b->count;
+	for (uint32_t i = 0; i < count; i++)
 		if (__builtin_expect(b->exit[i] == EXIT_PENDING, 1))
 			b->exit[i] = (uint8_t)send_packet(p, t, b, i);
 }
 
+#ifndef BURST_ENTRY
+#define BURST_ENTRY pipeline_burst_baseline
+#endif
+
 void
-pipeline_burst(
+BURST_ENTRY(
 	struct pipeline *pipeline, const struct tables *tables, uint8_t port, struct burst *burst)
 {
 	stage_net(pipeline, tables, port, burst);
 	stage_service(pipeline, tables, port, burst);
 	stage_flow(pipeline, tables, burst);
 	stage_send(pipeline, tables, burst);
-}
-
-void
-pipeline_refuse(struct burst *burst, enum exit exit)
-{
-	begin(burst);
-	for (uint32_t i = 0; i < burst->count; i++) {
-		burst->frame_length[i] = (uint16_t)burst->mbufs[i]->pkt_len;
-		burst->exit[i] = (uint8_t)exit;
-	}
-}
-
-static inline void
-count_traffic(struct traffic *traffic, uint64_t packets, uint64_t bytes)
-{
-	counter_add(&traffic->packets, packets);
-	counter_add(&traffic->bytes, bytes);
-}
-
-/*
- * Packets of one exit and one service often come one after the other, and are counted at once: from
- * place `i` on, to the place that is returned.
- */
-static inline uint32_t
-settle_run(struct pipeline_counters *c, const struct burst *b, uint32_t i)
-{
-	uint8_t exit = b->exit[i];
-	uint16_t service = b->service[i];
-	bool has_backend = b->backend[i] != 0;
-	uint64_t bytes = 0, new_flows = 0;
-	uint32_t first = i;
-	do {
-		bytes += b->frame_length[i];
-		new_flows += b->new_flow[i];
-		i++;
-	} while (i < b->count && b->exit[i] == exit && b->service[i] == service &&
-		 (b->backend[i] != 0) == has_backend);
-	/* It is received when it leaves. */
-	if (exit == EXIT_HELD)
-		return i;
-	uint64_t packets = i - first;
-	count_traffic(&c->received, packets, bytes);
-	count_traffic(&c->exits[exit], packets, bytes);
-	if (has_backend && exit_kind(exit) != EXIT_KIND_DROPPED) {
-		for (uint32_t k = first; k < i; k++)
-			count_traffic(&c->backends[b->backend[k]], 1, b->frame_length[k]);
-		count_traffic(&c->services[service].traffic, packets, bytes);
-		counter_add(&c->services[service].new_flows, new_flows);
-	}
-	return i;
-}
-
-void
-pipeline_settle(struct pipeline *pipeline, const struct burst *b)
-{
-	struct pipeline_counters *c = pipeline->counters;
-	counters_begin(c);
-	for (uint32_t i = 0; i < b->count;)
-		i = settle_run(c, b, i);
-	for (int e = 0; e < FLOW_EVENT_COUNT; e++)
-		counter_add(&c->flow_events[e], b->flow_events[e]);
-	counters_end(c);
 }

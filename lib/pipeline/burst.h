@@ -4,7 +4,8 @@
  * stage before any goes to the next, so that what a stage will read can be fetched while others
  * are worked on:
  *
- *   net      parse L2 and L3               malformed -> drop
+ *   net      parse L2 and L3, of plain     malformed -> drop
+ *            frames (parse_plain.h) L4 too
  *   service  VIP? -> parse L4 -> service   not a VIP -> punt; ping, no service -> answer;
  *                                          "who has this VIP?" -> answer
  *   flow     hash, look up; else row, insert
@@ -45,9 +46,13 @@ struct pipeline {
 	struct answer_meter answer;
 	struct mono now; /* the worker renews it every millisecond or so */
 	uint16_t tick;
+	bool has_ipv6; /* the last burst had */
+	/* Flows that found no place in the table, at `now`, however it was searched. */
+	uint32_t vain_searches;
+	struct mono vain_at;
 };
 
-/* A burst. The caller fills count, mbufs and resumed; pipeline_burst the rest. */
+/* A burst. The caller fills count, which is not 0, mbufs and resumed; pipeline_burst the rest. */
 struct burst {
 	uint32_t count;
 	struct rte_mbuf *mbufs[BURST_MAX];
@@ -56,27 +61,38 @@ struct burst {
 	uint8_t exit[BURST_MAX];     /* enum exit */
 	uint8_t out_port[BURST_MAX]; /* where the exit is SENT*, or ANSWERED_* */
 
-	/* between the stages */
-	uint8_t *frames[BURST_MAX];	  /* first byte */
-	uint16_t frame_length[BURST_MAX]; /* as received */
-	uint32_t vip_slot[BURST_MAX];	  /* service_table_slot() of the destination */
-	uint16_t service[BURST_MAX];	  /* SERVICE_NONE until it is known */
-	uint16_t backend[BURST_MAX];	  /* 0 until it is known */
-	bool new_flow[BURST_MAX];
+	/* between the stages; masks have one bit a place */
+	uint32_t plain;				    /* seen to by parse_plain */
+	uint32_t sought;			    /* whose flow is looked up */
+	uint32_t new_flows;			    /* of which a flow began */
+	uint8_t *frames[BURST_MAX];		    /* first byte */
+	uint16_t frame_length[BURST_MAX];	    /* as received */
+	const struct service_entry *vip[BURST_MAX]; /* where the destination's would be */
+	uint16_t service[BURST_MAX];		    /* SERVICE_NONE until it is known */
+	uint16_t backend[BURST_MAX];		    /* 0 until it is known */
 	bool quotes
 		[BURST_MAX]; /* an ICMP error: hash and service are those of the flow it quotes */
 	uint8_t flow_events[FLOW_EVENT_COUNT];
-	uint64_t hash[BURST_MAX];
-	/* Those whose flow is looked up, all at once. */
-	uint32_t sought_count;
-	uint8_t sought[BURST_MAX]; /* places in the burst */
-	uint64_t sought_hash[BURST_MAX];
+	bool found_no_place;	  /* a flow of this burst, after a search */
+	uint64_t hash[BURST_MAX]; /* 0 until it is known */
 	struct packet packets[BURST_MAX];
 };
 
+/* Whether all 32 bytes are this one. */
+static inline bool
+burst_is_all(const uint8_t bytes[BURST_MAX], uint8_t byte)
+{
+	uint64_t words[BURST_MAX / sizeof(uint64_t)], differs = 0;
+	memcpy(words, bytes, sizeof(words));
+	for (size_t i = 0; i < BURST_MAX / sizeof(uint64_t); i++)
+		differs |= words[i] ^ byte * UINT64_C(0x0101010101010101);
+	return differs == 0;
+}
+
 /* Takes `burst`, received on `port`, through all stages; afterwards every exit is set, and frames
  * whose exit is SENT or ANSWERED_* are ready for the wire. Frames that are punted are as they were
- * received. A frame that was not plain may have been replaced by a copy in burst->mbufs. */
+ * received. A frame that was not plain may have been replaced by a copy in burst->mbufs. By which
+ * instructions that is done, burst_isa.h says. */
 void pipeline_burst(
 	struct pipeline *pipeline, const struct tables *tables, uint8_t port, struct burst *burst);
 
@@ -84,6 +100,14 @@ void pipeline_burst(
  * original stays to be freed. 0: it is EXIT_DROP_NO_BUFFER. */
 unsigned pipeline_split(struct pipeline *pipeline, const struct tables *tables,
 	const struct burst *burst, uint32_t i, struct rte_mbuf *pieces[SPLIT_PIECES_MAX]);
+
+/* Whether all of a full burst goes out by one port. */
+static inline bool
+burst_is_sent_whole(const struct burst *burst)
+{
+	return burst->count == BURST_MAX && burst_is_all(burst->exit, EXIT_SENT) &&
+	       burst_is_all(burst->out_port, burst->out_port[0]);
+}
 
 /* Gives all places an exit without looking at the frames: for what has waited in vain. */
 void pipeline_refuse(struct burst *burst, enum exit exit);

@@ -4,14 +4,20 @@
 static const struct {
 	const char *name;
 	const char *meaning;
-	enum exit_kind kind;
 } exits[EXIT_COUNT] = {
-#define EXIT_ROW(enumerator, name, kind, text)                                                     \
-	[EXIT_##enumerator] = {#name, text, EXIT_KIND_##kind},
+#define EXIT_ROW(enumerator, name, kind, text) [EXIT_##enumerator] = {#name, text},
 	EXITS(EXIT_ROW)
 #undef EXIT_ROW
-#define EXIT_ROW(enumerator, name, text)                                                           \
-	[EXIT_DROP_##enumerator] = {"drop_" #name, text, EXIT_KIND_DROPPED},
+#define EXIT_ROW(enumerator, name, text) [EXIT_DROP_##enumerator] = {"drop_" #name, text},
+		PARSE_DROPS(EXIT_ROW)
+#undef EXIT_ROW
+};
+
+const uint8_t exit_kinds[EXIT_COUNT] = {
+#define EXIT_ROW(enumerator, name, kind, text) [EXIT_##enumerator] = EXIT_KIND_##kind,
+	EXITS(EXIT_ROW)
+#undef EXIT_ROW
+#define EXIT_ROW(enumerator, name, text) [EXIT_DROP_##enumerator] = EXIT_KIND_DROPPED,
 		PARSE_DROPS(EXIT_ROW)
 #undef EXIT_ROW
 };
@@ -26,12 +32,6 @@ const char *
 exit_meaning(enum exit exit)
 {
 	return exits[exit].meaning;
-}
-
-enum exit_kind
-exit_kind(enum exit exit)
-{
-	return exits[exit].kind;
 }
 
 const char *

@@ -85,7 +85,12 @@ exit_of_parse(enum parse_result result)
 /* "sent", "punted_control", "drop_ipv4_checksum". */
 const char *exit_name(enum exit exit);
 const char *exit_meaning(enum exit exit);
-enum exit_kind exit_kind(enum exit exit);
+extern const uint8_t exit_kinds[EXIT_COUNT]; /* enum exit_kind */
+static inline enum exit_kind
+exit_kind(enum exit exit)
+{
+	return (enum exit_kind)exit_kinds[exit];
+}
 /* "sent", "punted", "answered", "dropped". */
 const char *exit_kind_name(enum exit_kind kind);
 

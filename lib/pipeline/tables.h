@@ -82,10 +82,11 @@ struct tables {
 	const struct tables_pool *pools;
 	const struct tables_backend *backends; /* [0 .. backend_limit) */
 	/* By backend index: the entries that are its own, one bit a flow_mark(). Apart from the
-	 * backends, so that thousands of them are asked in a few cache lines. */
+	 * backends, so that thousands of them are asked in a few cache lines. [0] is nobody, and 0. */
 	const uint32_t *accepts;
 	const l2_slot *slots;
 	uint32_t backend_limit;
+	uint32_t outer_bytes;	/* the longest that a backend's mode puts in front of a packet */
 	uint32_t service_limit; /* numbers lie below it; some may be nobody's */
 	uint32_t port_count;
 	/* What our own tunnels send with; only what is not for a VIP is held against it. */
@@ -134,6 +135,14 @@ tables_row_backend(const struct tables *tables, uint16_t pool, uint32_t tag)
 {
 	const struct tables_pool *p = &tables->pools[pool];
 	return p->rows[tag & (p->row_count - 1)];
+}
+
+/* Fetches that row ahead. Inlined by force, as all that only fetches (flow_inline.h). */
+static inline __attribute__((always_inline)) void
+tables_prefetch_row(const struct tables *tables, uint16_t pool, uint32_t tag)
+{
+	const struct tables_pool *p = &tables->pools[pool];
+	__builtin_prefetch(&p->rows[tag & (p->row_count - 1)]);
 }
 
 #endif

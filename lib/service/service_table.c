@@ -60,9 +60,9 @@ count_same_vip(const struct service_rule *rules, size_t rule_count)
 static struct service_entry *
 free_entry(const struct service_table *table, const struct ip_addr *vip)
 {
-	uint32_t slot = service_table_slot(table, vip);
+	size_t slot = (size_t)(service_table_at(table, vip) - table->entries);
 	while (table->entries[slot].range_count != 0)
-		slot = (slot + 1) & table->mask;
+		slot = &table->entries[slot] == table->last ? 0 : slot + 1;
 	return &table->entries[slot];
 }
 
@@ -85,13 +85,14 @@ service_table_build(struct service_table *table, struct arena *arena, struct ser
 		i += same;
 	}
 	uint32_t entry_count = ENTRIES_MIN;
-	while (entry_count < 2 * vip_count)
-		entry_count *= 2;
+	table->shift = 31;
+	for (; entry_count < 2 * vip_count; entry_count *= 2)
+		table->shift--;
 	table->entries = arena_array(arena, entry_count, sizeof(*table->entries));
 	table->ranges = arena_array(arena, overflow_count, sizeof(*table->ranges));
 	if (!table->entries || !table->ranges)
 		return -ENOMEM;
-	table->mask = entry_count - 1;
+	table->last = &table->entries[entry_count - 1];
 	table->vip_count = vip_count;
 
 	uint32_t overflow = 0;

@@ -51,9 +51,11 @@ struct service_entry {
 static_assert(sizeof(struct service_entry) == 64, "one cache line an entry");
 
 struct service_table {
-	struct service_entry *entries; /* mask + 1 of them, linear probing, at most half full */
+	struct service_entry
+		*entries; /* 2^(32 - shift) of them, linear probing, at most half full */
+	const struct service_entry *last;
 	struct service_range *ranges;
-	uint32_t mask;
+	uint32_t shift;
 	uint32_t vip_count;
 };
 
@@ -65,43 +67,40 @@ struct service_table {
 int service_table_build(struct service_table *table, struct arena *arena,
 	struct service_rule *rules, size_t rule_count);
 
-/* First slot to look at: multiplicative, unkeyed, since only the configuration puts VIPs in. The
- * last byte of an address is the highest of its half, where a multiplication would leave it, above
- * the bits that are used: so the halves of the word are folded first. */
-static inline uint32_t
-service_table_slot(const struct service_table *table, const struct ip_addr *vip)
-{
-	uint64_t x = vip->halves[0] * 0x9e3779b97f4a7c15ull ^ vip->halves[1];
-	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ull;
-	return (uint32_t)(x >> 32) & table->mask;
-}
-
-/* Fetches a slot ahead of service_table_vip_at. Workers. Inlined by force: GCC takes a function of
- * nothing but a prefetch for one without effect, and drops calls of it. */
-static inline __attribute__((always_inline)) void
-service_table_prefetch(const struct service_table *table, uint32_t slot)
-{
-	__builtin_prefetch(&table->entries[slot]);
-}
-
-/* The VIP's entry, or NULL when it is no VIP; :: would find a free entry, which has no range. `slot`
- * is its service_table_slot(). Workers. */
+/* First slot to look at: unkeyed, since only the configuration puts VIPs in. CRC-32C, where there is an
+ * instruction for it, is linear, and addresses in a row would lie in a row: the product tears them apart. */
 static inline const struct service_entry *
-service_table_vip_at(const struct service_table *table, uint32_t slot, const struct ip_addr *vip)
+service_table_at(const struct service_table *table, const struct ip_addr *vip)
 {
-	for (;; slot = (slot + 1) & table->mask) {
-		const struct service_entry *entry = &table->entries[slot];
-		if (__builtin_expect(addr_equal(&entry->vip, vip), 1))
-			return __builtin_expect(entry->range_count != 0, 1) ? entry : NULL;
-		if (entry->vip.halves[0] == 0 && entry->vip.halves[1] == 0)
+#ifdef __SSE4_2__
+	uint64_t x =
+		__builtin_ia32_crc32di(__builtin_ia32_crc32di(0, vip->halves[0]), vip->halves[1]);
+#else
+	uint64_t x = vip->halves[0] * 0x9e3779b97f4a7c15ull ^ vip->halves[1];
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ull >> 32;
+#endif
+	return &table->entries[(uint32_t)x * 0x9e3779b1u >> table->shift];
+}
+
+/* The VIP's entry, or NULL when it is no VIP; :: would find a free entry, which has no range. `at` is
+ * its service_table_at(), which may have been fetched ahead. Workers. */
+static inline const struct service_entry *
+service_table_vip_from(const struct service_table *table, const struct service_entry *at,
+	const struct ip_addr *vip)
+{
+	for (;;) {
+		if (__builtin_expect(addr_equal(&at->vip, vip), 1))
+			return __builtin_expect(at->range_count != 0, 1) ? at : NULL;
+		if (at->vip.halves[0] == 0 && at->vip.halves[1] == 0)
 			return NULL;
+		at = at == table->last ? table->entries : at + 1;
 	}
 }
 
 static inline const struct service_entry *
 service_table_vip(const struct service_table *table, const struct ip_addr *vip)
 {
-	return service_table_vip_at(table, service_table_slot(table, vip), vip);
+	return service_table_vip_from(table, service_table_at(table, vip), vip);
 }
 
 /* The same for VIPs of more than SERVICE_INLINE_MAX ranges. */

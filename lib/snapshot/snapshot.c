@@ -311,6 +311,8 @@ build_backends(struct snapshot *s, struct tables *t, struct arena *arena, struct
 				return rc;
 			accepts[index] = tables_accepting(backends[index].generation,
 				kept_states(s->pools[p].standings[b].keeps));
+			if (backends[index].target.header_length > t->outer_bytes)
+				t->outer_bytes = backends[index].target.header_length;
 		}
 	}
 	t->backends = backends;

@@ -19,7 +19,7 @@
 
 #include "arena.h"
 #include "bench.h"
-#include "burst.h"
+#include "burst_isa.h"
 #include "checksum.h"
 #include "l2.h"
 #include "wire.h"
@@ -360,15 +360,17 @@ for_cases(const char *wanted)
 	return count;
 }
 
-/*
- * Where the library chooses code by what the CPU has, it is told here what to choose. "sse4.2" is
- * what the compiler is told as well (DPDK's baseline) and means no choice beyond that; so far the
- * packet path has none.
- */
+/* "baseline" is what the compiler is told for all, and what is run if nothing else is asked for. */
 static bool
 use_isa(const char *name)
 {
-	return strcmp(name, "sse4.2") == 0;
+	enum pipeline_isa isa = PIPELINE_BASELINE;
+	while (isa < PIPELINE_ISAS && strcmp(pipeline_isa_name(isa), name) != 0)
+		isa++;
+	if (isa == PIPELINE_ISAS || !pipeline_isa_available(isa))
+		return false;
+	pipeline_use(isa);
+	return true;
 }
 
 int

@@ -20,7 +20,7 @@
 
 #include "bench.h"
 #include "flow_hash.h"
-#include "flow_table.h"
+#include "flow_inline.h"
 
 #define NOW	1000 /* tick */
 #define BACKEND 7

@@ -57,8 +57,7 @@ look_up(struct bench *b)
 	uint32_t found = 0;
 	for (uint32_t at = 0; at < BENCH_BATCH; at += BURST_MAX) {
 		for (uint32_t i = at; i < at + BURST_MAX; i++)
-			service_table_prefetch(
-				&b->table, service_table_slot(&b->table, &b->vips[i]));
+			__builtin_prefetch(service_table_at(&b->table, &b->vips[i]));
 		for (uint32_t i = at; i < at + BURST_MAX; i++) {
 			const struct service_entry *vip = service_table_vip(&b->table, &b->vips[i]);
 			found += vip && service_table_port(&b->table, vip, IPPROTO_TCP,

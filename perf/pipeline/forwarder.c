@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_pause.h>
@@ -248,6 +249,15 @@ run_worker(void *worker)
 	worker_run(worker);
 }
 
+/* A worker reads its clock once a millisecond: of the time that it works, here. The tick of the flow
+ * table stands still. */
+static void
+let_time_pass(struct forwarder *f, unsigned id)
+{
+	f->worked[id] += device_cycles(device_queues[id]);
+	f->workers[id]->pipeline.now.us = NOW_US + f->worked[id] / (rte_get_tsc_hz() / 1000) * 1000;
+}
+
 void
 forwarder_run(struct forwarder *f, unsigned mode, struct flow_table *flows, const unsigned *counts,
 	unsigned worker_count)
@@ -268,6 +278,8 @@ forwarder_run(struct forwarder *f, unsigned mode, struct flow_table *flows, cons
 	worker_run(f->workers[0]);
 	if (worker_count > 1)
 		await_job();
+	for (unsigned id = 0; id < worker_count; id++)
+		let_time_pass(f, id);
 }
 
 void

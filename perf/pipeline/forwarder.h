@@ -29,6 +29,7 @@ struct forwarder {
 	struct worker_orders orders;
 	struct device_run run;
 	struct worker *workers[DEVICE_QUEUES];
+	uint64_t worked[DEVICE_QUEUES]; /* TSC cycles in runs, of each worker */
 	uint32_t service_count, backend_count;
 };
 

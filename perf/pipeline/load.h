@@ -37,12 +37,17 @@ enum load_kind {
 };
 extern const char *const load_kinds[LOAD_KINDS]; /* "hit", "miss" … */
 
+#define LOAD_LEFT_OUT_MAX 16
+
 /* The tables of one number of flows and one family. */
 struct load_tables {
 	struct flow_table known, full;
 	size_t bytes; /* of each */
 	uint64_t flow_count;
 	uint64_t next_unknown; /* numbers of flows that were never sent */
+	/* Of the known flows, those that found no place: they are not sent. One in ten million. */
+	uint64_t left_out[LOAD_LEFT_OUT_MAX];
+	uint32_t left_out_count;
 };
 
 /* Makes and fills both; load_tables_free gives the memory back. */

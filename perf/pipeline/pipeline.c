@@ -353,6 +353,7 @@ print_header(const char *cpus)
 	scale = same ? 1.0 : TSC_MHZ / mhz;
 	printf("# TSC %.0f MHz, figures in cycles of %s; CPU %s\n", mhz,
 		same ? "it" : "2100 MHz, scaled", cpus);
+	printf("# instruction set: %s\n", stages_begin());
 	printf("# only the burst is timed: the generator's cycles are not in the figures\n");
 	print_names();
 }

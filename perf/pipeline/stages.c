@@ -10,10 +10,10 @@
 #include "burst.h"
 
 #pragma GCC diagnostic ignored "-Wold-style-declaration" /* "void static" */
-#define pipeline_burst	static __attribute__((unused)) untimed_burst
-#define pipeline_settle static inline __attribute__((always_inline)) untimed_settle
+#define BURST_ENTRY static __attribute__((unused)) untimed_burst
 #include "../../lib/pipeline/burst.c"
-#undef pipeline_burst
+#define pipeline_settle static inline __attribute__((always_inline)) untimed_settle
+#include "../../lib/pipeline/settle.c"
 #undef pipeline_settle
 
 static const char *const names[STAGE_COUNT] = {
@@ -31,6 +31,12 @@ ended(enum stage stage)
 	uint64_t now = __rdtsc();
 	stage_cycles[stage] += now - last;
 	last = now;
+}
+
+const char *
+stages_begin(void)
+{
+	return "this CPU's (-march=native)";
 }
 
 void

@@ -26,6 +26,9 @@ enum stage {
 /* "net", "service" …; NULL: this program reads no clock. */
 extern const char *const *const stage_names;
 
+/* Chooses the instruction set that pipeline_burst uses, as the daemon does at start; its name. */
+const char *stages_begin(void);
+
 /* TSC cycles since the program began. */
 extern uint64_t stage_cycles[STAGE_COUNT];
 

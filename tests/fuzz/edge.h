@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "arena.h"
-#include "burst.h"
+#include "burst_isa.h"
 #include "fuzz.h"
 #include "l2.h"
 
@@ -121,6 +121,7 @@ edge_create(void)
 	t->icmp_echo_pps = t->icmp_errors_pps = 100000;
 	t->punt_control_pps = t->punt_other_pps = 100000;
 	flow_table_attach(&e->flows, memory, EDGE_CAPACITY, &timeouts);
+	pipeline_use(pipeline_widest_isa()); /* as the daemon */
 	return e;
 }
 

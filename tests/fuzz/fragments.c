@@ -263,6 +263,8 @@ finish(struct worker *w, bool again)
 static void
 run_burst(struct worker *w)
 {
+	if (w->burst.count == 0)
+		return;
 	w->burst.resumed = NULL;
 	pipeline_burst(&w->pipeline, &lab.edge->tables, 0, &w->burst);
 	finish(w, false);

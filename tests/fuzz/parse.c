@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A frame through both stages of the parser. How much of it is contiguous may change nothing but
- * whether the parser has to ask for more; and what it says lies within the frame.
+ * whether the parser has to ask for more; and what it says lies within the frame. What parse_plain takes
+ * for plain, the parser takes for the same packet.
  */
 #include <netinet/in.h>
 #include <stdbool.h>
 
 #include "fuzz.h"
 #include "parse.h"
+#include "parse_plain.h"
 #include "repair.h"
 
 struct outcome {
@@ -97,10 +99,27 @@ parse(const uint8_t *data, uint32_t available, uint32_t frame_length, uint32_t s
 	return outcome;
 }
 
+/* For the station that the frame is for. */
+static void
+check_plain(const uint8_t *data, uint32_t size, const struct outcome *whole)
+{
+	uint64_t mac = 0;
+	struct packet pk = {0};
+	uint8_t *frame = calloc(1, size + PLAIN_READ_BYTES);
+	REQUIRE(frame != NULL);
+	memcpy(frame, data, size);
+	memcpy(&mac, frame, sizeof(struct mac_addr));
+	struct plain_station station = plain_station(mac);
+	if (parse_plain(frame, size, &station, false, &pk))
+		REQUIRE(whole->result == PARSE_OK && memcmp(&pk, &whole->pk, sizeof(pk)) == 0);
+	free(frame);
+}
+
 static void
 parse_every_way(const uint8_t *data, uint32_t size)
 {
 	struct outcome whole = parse(data, size, size, size);
+	check_plain(data, size, &whole);
 	REQUIRE(whole.result != PARSE_NOT_CONTIGUOUS);
 	bool is_enough = false;
 	for (uint32_t available = 0; available < size; available++) {

@@ -19,7 +19,7 @@
 
 #include "arena.h"
 #include "buffer.h"
-#include "burst.h"
+#include "burst_isa.h"
 #include "fuzz.h"
 #include "l2.h"
 #include "repair.h"
@@ -181,6 +181,7 @@ make_world(void)
 	flow_table_attach(&w->flows, flow_memory, CAPACITY, &timeouts);
 	w->pipeline.flows = &w->flows;
 	w->pipeline.counters = counters;
+	pipeline_use(pipeline_widest_isa()); /* as the daemon */
 	return w;
 }
 
@@ -392,6 +393,8 @@ check_totals(const struct world *w, const struct totals *before)
 static void
 run_burst(struct world *w)
 {
+	if (w->burst.count == 0)
+		return;
 	struct totals before = {0};
 	counters_add_to(&before, w->pipeline.counters);
 	memset(w->burst.exit, EXIT_PENDING, sizeof(w->burst.exit));

@@ -6,13 +6,8 @@
 
 INTERVAL_MS=200 FALL=2
 
-# last_verdict BACKEND: the last word of the log on it, "up" or "down".
-last_verdict() {
-    sed -n "s/.*backend web\/$1 is \(up\|down\):.*/\1/p" "$LAB_DIR/edge.log" | tail -n 1
-}
-
-verdict_is() {
-    [ "$(last_verdict "$1")" = "$2" ]
+verdict_is() { # BACKEND WANTED
+    lab_fairctl -j health "web/$1" | jq -e --arg wanted "$2" '.[0].health.verdict == $wanted'
 }
 
 all_up() {

@@ -62,6 +62,21 @@ both_families() {
     done
 }
 
+# What has come to b1 so far that tshark takes exception to: malformed, or a wrong checksum. That of an
+# outer UDP header is 0: it has none.
+exceptions() {
+    tshark -n -r "$LAB_DIR/b1.pcap" -d "udp.port==$GUE_DIRECT_PORT,ip" -o ip.check_checksum:TRUE \
+        -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE \
+        -o udp.ignore_ipv6_zero_checksum:TRUE -Y '_ws.malformed || ip.checksum.status == 0 ||
+        tcp.checksum.status == 0 || udp.checksum.status == 0' -T fields -e frame.number \
+        -e frame.protocols 2>/dev/null
+}
+
+# How many of its packets tshark finds of this kind.
+captured() { # DISPLAY-FILTER
+    tshark -n -r "$LAB_DIR/b1.pcap" -Y "$1" 2>/dev/null | wc -l
+}
+
 saw() { # JQ-FILTER
     jq -c "$1" "$LAB_DIR/seen.json"
 }
@@ -76,6 +91,9 @@ for backend in b1 b2 b3; do
     lab_wait 10 grep -q ready "$LAB_DIR/$backend-decapsulate.log"
 done
 
+lab_spawn b1-capture b1 tcpdump -q -U -i eth0 -w "$LAB_DIR/b1.pcap" \
+    "ip dst host 10.0.9.11 or ip6 dst host 2001:db8:9::11"
+lab_wait 10 grep -q "listening on" "$LAB_DIR/b1-capture.log"
 tunnel_config '{mode: "ipip"}' 4 >"$LAB_CONFIG"
 lab_edge_start
 both_families "ipip" '{mode: "ipip"}'
@@ -103,4 +121,11 @@ expect "many UDP source ports" \
 for device in vxlan4 vxlan6; do
     expect "b1's $device took its share" test "$(received_by b1 $device)" -gt 50
 done
+kill -TERM "$(lab_pid b1-capture)"
+lab_wait 5 lab_is_gone "$(lab_pid b1-capture)"
+for kind in "ipip:ip.proto == 4 && tcp" "ipip over IPv6:ipv6.nxt == 4 && tcp" "gre:gre && tcp" \
+    "gue:udp.dstport == $GUE_PORT" "gue variant 1:udp.dstport == $GUE_DIRECT_PORT" "vxlan:vxlan && tcp"; do
+    expect "captured: ${kind%%:*}" test "$(captured "${kind#*:}")" -gt 20
+done
+equal "tshark finds every captured packet well-formed" "$(exceptions)" ""
 expect "counters add up" counters_add_up

@@ -26,10 +26,12 @@ def some(inner):
     return [make("S"), make("A", **tos), make("PA", payload=b"GET / HTTP/1.0\r\n\r\n")]
 
 
-def outer_ip(frame, outer, payload, proto, like):
+def outer_ip(frame, outer, payload, proto, like, dscp=None):
     """The frame to the backend. Source and flow label are those of `like`, which was sent."""
     inner = forwarded(frame)
     tos = inner.tos if IP in frame else inner.tc
+    if dscp is not None:  # ECN stays the packet's
+        tos = dscp << 2 | tos & 3
     if outer == 4:
         header = IP(src=like.src, dst=backend4(1), ttl=OUTER_TTL, tos=tos, id=0, flags="DF",
                     proto=proto)

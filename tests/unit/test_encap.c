@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "checksum.h"
 #include "encap.h"
 #include "l2.h"
 
@@ -88,6 +89,38 @@ wrap_and_compare(const struct encap *encap, const struct encap_target *target, u
 	if (expected_bytes > 0)
 		assert_memory_equal(packet.outer, expected, expected_bytes);
 	assert_memory_equal(buffer + HEADROOM, before + HEADROOM, sizeof(buffer) - HEADROOM);
+}
+
+/* A DSCP of the pool's own takes the place of the packet's; ECN does not. */
+static void
+test_dscp(void **state)
+{
+	(void)state;
+	uint8_t buffer[100] = {0};
+	struct encap_settings s = {.has_source4 = true, .has_source6 = true};
+	struct ip_addr to4, to6;
+	struct encap_target target;
+	struct encap_packet packet = {.inner = buffer + 60, .l3_length = 40, .inner_family = 4};
+	assert_int_equal(addr_parse("10.0.0.11", &to4), 0);
+	assert_int_equal(addr_parse("2001:db8::11", &to6), 0);
+	assert_int_equal(prefix_parse("10.99.0.1", &s.source4), 0);
+	assert_int_equal(prefix_parse("2001:db8:99::1", &s.source6), 0);
+	for (unsigned tos = 0; tos < 256; tos++) {
+		packet.tos = (uint8_t)tos;
+		for (unsigned dscp = 0; dscp <= 64; dscp++) {
+			s.has_dscp = dscp < 64;
+			s.dscp = (uint8_t)(dscp % 64);
+			unsigned wanted = s.has_dscp ? dscp << 2 | (tos & 3) : tos;
+			assert_int_equal(encap_ipip.prepare(&target, &s, &to4), 0);
+			encap_ipip.wrap(&packet, &target);
+			assert_int_equal(packet.outer[1], wanted);
+			assert_int_equal(checksum_fold(checksum_sum(packet.outer, 20)), 0);
+			assert_int_equal(encap_ipip.prepare(&target, &s, &to6), 0);
+			encap_ipip.wrap(&packet, &target);
+			assert_int_equal(packet.outer[0] << 4 & 0xf0, wanted & 0xf0);
+			assert_int_equal(packet.outer[1] >> 4, wanted & 0xf);
+		}
+	}
 }
 
 static void
@@ -433,6 +466,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dscp),
 		cmocka_unit_test(test_ipip_byte_exact),
 		cmocka_unit_test(test_ipip_source_missing),
 		cmocka_unit_test(test_ipip_random_ipv4),

@@ -437,7 +437,8 @@ test_pause(void **state)
 	}
 }
 
-/* At the load that the capacity stands for, two choices leave next to nobody outside. */
+/* At the load that the capacity stands for, two choices leave next to nobody without an empty place
+ * (who then gets that of an entry which its row would reproduce, as nearly all would be). */
 static void
 test_load(void **state)
 {
@@ -456,7 +457,7 @@ test_load(void **state)
 	double fraction = (double)failed / (double)(rounds * capacity);
 	print_message("at 75 %% load %.5f %% of %zu insertions found both buckets full\n",
 		100 * fraction, rounds * capacity);
-	assert_true(fraction < 0.0001);
+	assert_true(fraction < 0.0006);
 }
 
 int

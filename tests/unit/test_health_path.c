@@ -15,8 +15,8 @@ struct path_lab {
 	struct lab_server server;
 	int family;
 	uint16_t leads_to;
-	bool refuses;
-	uint32_t prepared, forgotten;
+	int refuses; /* with this errno; 0: it does not */
+	uint32_t prepared, refused, forgotten;
 	uint32_t last_cookie;
 	uint64_t held; /* ways not yet given back, as bits by cookie */
 	int protocol;
@@ -46,8 +46,9 @@ path_prepare(void *context, const struct health_target *target, int fd, int prot
 	p->protocol = protocol;
 	p->sequence = sequence;
 	p->prepared++;
+	p->refused += p->refuses != 0;
 	if (p->refuses)
-		return error_set(err, -EMFILE, "no next hop for 192.0.2.1");
+		return error_set(err, -p->refuses, "no next hop for 192.0.2.1");
 	loopback(destination, p->family, p->leads_to);
 	*cookie = p->last_cookie = p->last_cookie % 63 + 1;
 	p->held |= 1ull << *cookie;
@@ -71,8 +72,8 @@ path_lab(struct path_lab *p, enum health_type type, int family)
 	lab_backends(&p->lab, 1, "192.0.2.1");
 	p->lab.pool.health.via = HEALTH_VIA_PATH;
 	p->family = family;
-	p->refuses = false;
-	p->prepared = p->forgotten = p->last_cookie = 0;
+	p->refuses = 0;
+	p->prepared = p->refused = p->forgotten = p->last_cookie = 0;
 	p->held = 0;
 	p->lab.options.path = (struct health_path){.family = path_family,
 		.prepare = path_prepare,
@@ -90,8 +91,7 @@ path_lab_close(struct path_lab *p)
 	lab_close(&p->lab);
 	assert_int_equal(p->held, 0);
 	assert_true(p->prepared > 0);
-	if (!p->refuses)
-		assert_int_equal(p->prepared, p->forgotten);
+	assert_int_equal(p->prepared, p->refused + p->forgotten);
 }
 
 static void
@@ -148,20 +148,76 @@ reasons_name_both_ends(void **state)
 	}
 }
 
-/* Whatever errno the path comes with, it speaks of the backend. */
+static const enum health_type refused_types[] = {HEALTH_TCP, HEALTH_HTTP, HEALTH_HTTPS, HEALTH_DNS};
+#define REFUSED_TYPES (sizeof(refused_types) / sizeof(*refused_types))
+
 static void
-path_that_refuses_is_bad(void **state)
+refusing_lab(struct path_lab *p, enum health_type type, int refuses)
+{
+	path_lab(p, type, AF_INET);
+	p->lab.pool.health.query = "example.";
+	p->lab.pool.health.query_type = "A";
+	p->lab.pool.health.rcode = "NOERROR";
+	p->refuses = refuses;
+}
+
+static void
+backend_out_of_reach_is_bad(void **state)
 {
 	(void)state;
-	static const enum health_type types[] = {HEALTH_TCP, HEALTH_HTTP, HEALTH_HTTPS, HEALTH_DNS};
-	for (int i = 0; i < 4; i++) {
+	for (size_t i = 0; i < REFUSED_TYPES; i++) {
 		struct path_lab p;
-		path_lab(&p, types[i], AF_INET);
-		p.lab.pool.health.query = "example.";
-		p.lab.pool.health.query_type = "A";
-		p.lab.pool.health.rcode = "NOERROR";
-		p.refuses = true;
+		refusing_lab(&p, refused_types[i], EHOSTUNREACH);
 		assert_first(&p.lab, HEALTH_DOWN, "no next hop for 192.0.2.1");
+		assert_int_equal(lab_report(&p.lab).failures, 1);
+		path_lab_close(&p);
+	}
+}
+
+/* A way that is not there yet takes `fall` probes to be believed. */
+static void
+no_way_does_not_decide_alone(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < REFUSED_TYPES; i++) {
+		struct path_lab p;
+		refusing_lab(&p, refused_types[i], ENETUNREACH);
+		assert_first(&p.lab, HEALTH_DOWN, "no next hop for 192.0.2.1");
+		assert_int_equal(lab_report(&p.lab).failures, p.lab.pool.health.fall);
+		path_lab_close(&p);
+	}
+}
+
+/* And when it comes in time, the first probe that takes it does. */
+static void
+way_that_comes_is_taken(void **state)
+{
+	(void)state;
+	struct path_lab p;
+	refusing_lab(&p, HEALTH_TCP, ENETUNREACH);
+	lab_configure(&p.lab);
+	lab_until(&p.lab, lab_report(&p.lab).failures == 1);
+	assert_int_equal(lab_report(&p.lab).verdict, HEALTH_UNKNOWN);
+	p.refuses = 0;
+	assert_first(&p.lab, HEALTH_UP, "the first probe is good");
+	path_lab_close(&p);
+}
+
+/* What this edge lacks says nothing of the backend, however often. */
+static void
+edge_that_cannot_ask_decides_nothing(void **state)
+{
+	(void)state;
+	static const int lacks[] = {EADDRNOTAVAIL, EMFILE, EADDRINUSE, ENOENT};
+	for (size_t i = 0; i < REFUSED_TYPES; i++) {
+		struct path_lab p;
+		refusing_lab(&p, refused_types[i], lacks[i]);
+		lab_configure(&p.lab);
+		lab_until(&p.lab, p.prepared == 2 * p.lab.pool.health.fall);
+		struct health_report report = lab_report(&p.lab);
+		assert_int_equal(report.verdict, HEALTH_UNKNOWN);
+		assert_int_equal(report.probes, 0);
+		assert_string_equal(report.last_failure, "no next hop for 192.0.2.1");
 		path_lab_close(&p);
 	}
 }
@@ -255,7 +311,10 @@ main(void)
 		cmocka_unit_test(connections_take_the_path),
 		cmocka_unit_test(requests_are_for_the_vip),
 		cmocka_unit_test(reasons_name_both_ends),
-		cmocka_unit_test(path_that_refuses_is_bad),
+		cmocka_unit_test(backend_out_of_reach_is_bad),
+		cmocka_unit_test(no_way_does_not_decide_alone),
+		cmocka_unit_test(way_that_comes_is_taken),
+		cmocka_unit_test(edge_that_cannot_ask_decides_nothing),
 		cmocka_unit_test(no_path_is_bad),
 		cmocka_unit_test(queries_take_the_path),
 		cmocka_unit_test(pings_take_the_path),

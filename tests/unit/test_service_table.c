@@ -43,7 +43,6 @@ rule(const char *vip, uint8_t proto, uint16_t first, uint16_t last, uint16_t ser
 static uint16_t
 lookup(const struct service_table *table, const struct ip_addr *vip, uint8_t proto, uint16_t port)
 {
-	service_table_prefetch(table, service_table_slot(table, vip));
 	const struct service_entry *entry = service_table_vip(table, vip);
 	return entry ? service_table_port(table, entry, proto, port) : SERVICE_NONE;
 }
@@ -303,7 +302,7 @@ build_shuffled(struct service_table *table, struct arena *arena, const struct na
 	assert_int_equal(service_table_build(table, arena, rules, naive->rule_count), 0);
 	free(rules); /* the table keeps nothing of its input */
 	assert_int_equal(table->vip_count, naive->vip_count);
-	assert_true(table->mask + 1 >= 2 * naive->vip_count);
+	assert_true((size_t)(table->last - table->entries) + 1 >= 2 * naive->vip_count);
 }
 
 static void
@@ -404,8 +403,8 @@ check_distance(struct ip_addr (*nth)(uint32_t), uint32_t count)
 		struct ip_addr vip = nth(i);
 		const struct service_entry *entry = service_table_vip(&table, &vip);
 		assert_non_null(entry);
-		uint32_t slot = (uint32_t)(entry - table.entries);
-		total += (slot - service_table_slot(&table, &vip)) & table.mask;
+		uint64_t distance = (uint64_t)(entry - service_table_at(&table, &vip));
+		total += distance & (uint64_t)(table.last - table.entries);
 	}
 	assert_true(total < count);
 	free(rules);

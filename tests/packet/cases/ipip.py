@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Mode ipip: the packet travels whole, behind an outer header of the backend's family."""
+from functools import partial
+
 from tunnel import *
 
 
-def ipip(frame, outer, like):
-    return outer_ip(frame, outer, raw(forwarded(frame)), inner_proto(frame), like)
+def ipip(frame, outer, like, dscp=None):
+    return outer_ip(frame, outer, raw(forwarded(frame)), inner_proto(frame), like, dscp)
 
 
 @case
@@ -25,6 +27,16 @@ def four_in_six():
 @case
 def six_in_six():
     return tunnelled(ipip, 6, 6, "ipip")
+
+
+@case
+def dscp_of_its_own_in_ipv4():
+    return tunnelled(partial(ipip, dscp=46), 4, 4, "ipip", dscp=46)
+
+
+@case
+def dscp_of_its_own_in_ipv6():
+    return tunnelled(partial(ipip, dscp=8), 6, 6, "ipip", dscp=8)
 
 
 @case
