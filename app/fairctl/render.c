@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "table.h"
 #include "text.h"
@@ -56,6 +57,24 @@ print_drains(const json_t *backends, FILE *out)
 	json_decref(draining);
 }
 
+/* A line each; a pool's backends stand together. */
+static void
+print_panics(const json_t *backends, FILE *out)
+{
+	char pool[TEXT_MAX], before[TEXT_MAX] = "";
+	json_t *backend;
+	size_t i;
+	json_array_foreach(backends, i, backend)
+	{
+		if (!json_is_true(text_find(backend, "in_panic")) ||
+			strcmp(text_of(backend, "pool", pool), before) == 0)
+			continue;
+		fprintf(out, "%spool %s panics: it has fewer healthy backends than min_healthy\n",
+			before[0] ? "" : "\n", pool);
+		snprintf(before, sizeof(before), "%s", pool);
+	}
+}
+
 void
 render_backends(const json_t *backends, const struct view *view, FILE *out)
 {
@@ -80,6 +99,7 @@ render_backends(const json_t *backends, const struct view *view, FILE *out)
 	};
 	table_print(backends, columns, out);
 	print_drains(backends, out);
+	print_panics(backends, out);
 }
 
 void

@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "drain_file.h"
+#include "fleet.h"
 
 int
 commands_find_backend(const struct daemon *d, json_t *arguments, uint32_t *pool, uint32_t *backend,
@@ -44,12 +45,15 @@ commands_find_backend(const struct daemon *d, json_t *arguments, uint32_t *pool,
 	return 0;
 }
 
-/* What has become of the backend, and whether a restart will know. */
+/* What has become of the backend and of its pool, and whether a restart will know. */
 static int
 tell(struct daemon *d, uint32_t pool, uint32_t backend, json_t **result, struct error *err)
 {
 	struct error unsaved;
+	char panic[FLEET_PANIC_MAX];
 	json_t *warnings = json_array();
+	if (fleet_tell_panic(d->fleet, pool, panic, sizeof(panic)))
+		json_array_append_new(warnings, json_string(panic));
 	if (drain_file_save(commands_config(d)->control_state, d->fleet, &unsaved) < 0)
 		json_array_append_new(
 			warnings, json_sprintf("a restart will not know of it: %s", unsaved.text));

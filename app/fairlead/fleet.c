@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct roster_pool {
 	const char *name;
 	struct member *members; /* in the configuration's order: by name */
 	uint32_t count;
+	bool in_panic; /* as was last logged */
 };
 
 /* Everybody of one configuration, whose strings it uses. */
@@ -72,13 +74,18 @@ compare_member(const void *name, const void *element)
 	return strcmp(name, ((const struct member *)element)->name);
 }
 
+static const struct roster_pool *
+roster_find_pool(const struct roster *roster, const char *pool)
+{
+	return roster ? bsearch(pool, roster->pools, roster->config->pool_count,
+				sizeof(*roster->pools), compare_pool)
+		      : NULL;
+}
+
 static struct member *
 roster_find(const struct roster *roster, const char *pool, const char *backend)
 {
-	const struct roster_pool *p =
-		roster ? bsearch(pool, roster->pools, roster->config->pool_count,
-				 sizeof(*roster->pools), compare_pool)
-		       : NULL;
+	const struct roster_pool *p = roster_find_pool(roster, pool);
 	return p ? bsearch(backend, p->members, p->count, sizeof(*p->members), compare_member)
 		 : NULL;
 }
@@ -107,7 +114,9 @@ roster_make(struct config *config, const struct roster *before)
 	for (uint32_t p = 0; roster->pools && p < config->pool_count; p++) {
 		const struct config_pool *pool = &config->pools[p];
 		struct member *members = calloc(pool->backend_count, sizeof(*members));
-		roster->pools[p] = (struct roster_pool){pool->name, members, pool->backend_count};
+		const struct roster_pool *known = roster_find_pool(before, pool->name);
+		roster->pools[p] = (struct roster_pool){
+			pool->name, members, pool->backend_count, known && known->in_panic};
 		for (uint32_t b = 0; members && b < pool->backend_count; b++)
 			members[b] = carry_over(before, pool->name, pool->backends[b].name);
 		if (!members) {
@@ -205,6 +214,39 @@ settle_in_time(struct fleet *f)
 		settle_in(f, mono_ms_between(mono_now(), f->next) + 1);
 }
 
+bool
+fleet_tell_panic(const struct fleet *f, uint32_t p, char *text, size_t size)
+{
+	const struct snapshot *snapshot = f->daemon->publish.snapshot;
+	const struct config_pool *pool = &snapshot_config(snapshot)->pools[p];
+	bool serves = false;
+	for (uint32_t b = 0; b < pool->backend_count; b++)
+		serves |= snapshot_standing(snapshot, p, b).weight > 0;
+	if (!snapshot_standing(snapshot, p, 0).in_panic)
+		return false;
+	snprintf(text, size,
+		"pool %s panics, with fewer healthy backends than min_healthy (%u): %s", pool->name,
+		pool->min_healthy,
+		serves ? "all that are active get traffic, whatever checks say" : "new flows stop");
+	return true;
+}
+
+/* Which pools have begun to panic, or ended it, with the snapshot that is in force now. */
+static void
+log_panics(struct fleet *f)
+{
+	char text[FLEET_PANIC_MAX];
+	for (uint32_t p = 0; f->roster && p < f->roster->config->pool_count; p++) {
+		struct roster_pool *known = &f->roster->pools[p];
+		bool in_panic = fleet_tell_panic(f, p, text, sizeof(text));
+		if (in_panic && !known->in_panic)
+			log_warning("%s", text);
+		else if (!in_panic && known->in_panic)
+			log_notice("pool %s panics no more", known->name);
+		known->in_panic = in_panic;
+	}
+}
+
 /* The configuration in force once more, with the standings of now. */
 static int
 publish_standings(struct fleet *f, struct error *err)
@@ -221,6 +263,7 @@ publish_standings(struct fleet *f, struct error *err)
 		return out_of_memory(err);
 	}
 	settle_in_time(f);
+	log_panics(f);
 	return 0;
 }
 
@@ -359,6 +402,8 @@ fleet_configured(struct fleet *f)
 	}
 	end_overruled_drains(f, snapshot_config(f->daemon->publish.snapshot));
 	settle_in_time(f);
+	if (roster)
+		log_panics(f);
 	if (f->health &&
 		health_configure(f->health, snapshot_config(f->daemon->publish.snapshot), &err) < 0)
 		log_error("health checks stay as they were: %s", err.text);

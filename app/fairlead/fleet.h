@@ -45,6 +45,11 @@ int fleet_standings(
  * overrules end. */
 void fleet_configured(struct fleet *fleet);
 
+#define FLEET_PANIC_MAX 256
+
+/* Whether a pool of the snapshot in force panics; then a sentence of what becomes of its traffic. */
+bool fleet_tell_panic(const struct fleet *fleet, uint32_t pool, char *text, size_t size);
+
 /*
  * Drains a backend of the configuration in force: no new flows from the next snapshot on, which is
  * published before this returns. `deadline`, wall clock, moves the flows that are left then; 0: they

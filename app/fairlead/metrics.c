@@ -4,14 +4,18 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "openmetrics.h"
 #include "reload.h"
 
 #define HEADER_BYTES_MAX 8192
 #define TIMEOUT_S	 10
+#define QUEUE_MAX	 128 /* connections that wait to be accepted */
 
 struct metrics {
 	struct evhttp *http;
@@ -103,26 +107,35 @@ on_metrics(struct evhttp_request *request, void *context)
 	free(text);
 }
 
-/* "127.0.0.1:9464" and "[::1]:9464" to their parts. The configuration has checked the form. */
-static uint16_t
-split_listen(const char *listen, char *address, size_t bytes)
+/* A socket that listens on "127.0.0.1:9464" or "[::1]:9464", or a negative errno. libevent would ask
+ * getaddrinfo, which knows of no 127.0.0.1 while Linux has no other address: as on a box whose
+ * addresses are all on the kernel interfaces that we have just made. */
+static int
+listen_on(const char *where)
 {
-	const char *colon = strrchr(listen, ':');
-	size_t length = (size_t)(colon - listen);
-	if (listen[0] == '[') {
-		listen++;
-		length -= 2;
-	}
-	snprintf(address, bytes, "%.*s", (int)length, listen);
-	return (uint16_t)strtoul(colon + 1, NULL, 10);
+	struct sockaddr_storage address;
+	int length = sizeof(address);
+	if (evutil_parse_sockaddr_port(where, (struct sockaddr *)&address, &length) < 0)
+		return -EINVAL;
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	int rc = evutil_make_listen_socket_reuseable(fd);
+	if (rc == 0)
+		rc = bind(fd, (const struct sockaddr *)&address, (socklen_t)length);
+	if (rc == 0)
+		rc = listen(fd, QUEUE_MAX);
+	if (rc == 0)
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
 }
 
 int
 metrics_open(struct metrics **metrics, struct daemon *daemon, struct event_base *loop,
-	const char *listen, struct error *err)
+	const char *where, struct error *err)
 {
-	char address[ADDR_TEXT_MAX];
-	uint16_t port = split_listen(listen, address, sizeof(address));
 	struct metrics *m = calloc(1, sizeof(*m));
 	if (m)
 		m->http = evhttp_new(loop);
@@ -136,11 +149,16 @@ metrics_open(struct metrics **metrics, struct daemon *daemon, struct event_base 
 	evhttp_set_max_body_size(m->http, 0);
 	evhttp_set_timeout(m->http, TIMEOUT_S);
 	evhttp_set_cb(m->http, "/metrics", on_metrics, m);
-	if (evhttp_bind_socket(m->http, address, port) < 0) {
-		int code = -errno;
+	int fd = listen_on(where);
+	int rc = fd < 0 ? fd : 0;
+	if (rc == 0 && evhttp_accept_socket(m->http, fd) < 0) {
+		close(fd);
+		rc = -ENOMEM;
+	}
+	if (rc < 0) {
 		metrics_close(m);
-		return error_set(err, code, "/control/metrics: cannot listen on %s: %s", listen,
-			strerror(-code));
+		return error_set(
+			err, rc, "/control/metrics: cannot listen on %s: %s", where, strerror(-rc));
 	}
 	*metrics = m;
 	return 0;

@@ -12,7 +12,7 @@ struct metrics;
 
 /* Listens on "address:port" or "[address]:port". */
 int metrics_open(struct metrics **metrics, struct daemon *daemon, struct event_base *loop,
-	const char *listen, struct error *err);
+	const char *where, struct error *err);
 /* NULL is allowed. */
 void metrics_close(struct metrics *metrics);
 

@@ -225,16 +225,27 @@ reload_fini(struct daemon *daemon)
 	daemon->reloader = NULL;
 }
 
-/* Keys that only a restart can change: "/edge/hash_key, /dataplane/workers". */
+/* Keys that only a restart can change: "/edge/hash_key, /dataplane/workers, and 3 more". All of them
+ * are in the details. */
 static void
 restart_keys(const struct plan *plan, char *text, size_t size)
 {
+	const size_t room = size - sizeof(", and 4294967295 more");
 	size_t used = 0;
+	uint32_t more = 0;
 	text[0] = '\0';
-	for (uint32_t i = 0; i < plan->count && used < size; i++)
-		if (plan->actions[i].kind == PLAN_RESTART)
-			used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
-				plan->actions[i].name);
+	for (uint32_t i = 0; i < plan->count; i++) {
+		const char *name = plan->actions[i].name;
+		if (plan->actions[i].kind != PLAN_RESTART)
+			continue;
+		if (more > 0 || used + strlen(name) + 2 > room)
+			more++;
+		else
+			used += (size_t)snprintf(
+				text + used, size - used, "%s%s", used ? ", " : "", name);
+	}
+	if (more > 0)
+		snprintf(text + used, size - used, "%sand %u more", used ? ", " : "", more);
 }
 
 /* Compares with what is in force, and takes its place if that can be done. `config` is gone

@@ -16,17 +16,26 @@
 #include "bounds.h"
 #include "probe.h"
 
-struct http_prober {
+/* Each probe that ends has its multi handle look through all connections and addresses of the others:
+ * so many handles, a probe each in turn, keep that short when thousands are under way. */
+#define LANES 64
+
+struct lane {
 	CURLM *multi;
 	struct event_base *loop;
 	struct event timer;
 };
 
+struct http_prober {
+	struct lane lanes[LANES];
+	unsigned next;
+};
+
 struct http_probe {
 	struct probe probe;
+	struct lane *lane; /* that it has been added to */
 	CURL *easy;
 	struct curl_slist *headers, *connect_to;
-	bool is_added;
 	char *body; /* as much of it as has come, while it is searched */
 	size_t body_length;
 	bool is_body_found;
@@ -37,53 +46,53 @@ struct http_probe {
 /* A socket of libcurl that the loop watches. */
 struct watch {
 	struct event event;
-	struct http_prober *http;
+	struct lane *lane;
 };
 
 /* Between libcurl and the loop */
 
-static void probes_collect(struct http_prober *http);
+static void probes_collect(struct lane *lane);
 
 static void
 on_socket_ready(evutil_socket_t fd, short what, void *context)
 {
 	struct watch *watch = context;
-	struct http_prober *http = watch->http;
+	struct lane *lane = watch->lane;
 	int running, events = (what & EV_READ ? CURL_CSELECT_IN : 0) |
 			      (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-	curl_multi_socket_action(http->multi, fd, events, &running);
-	probes_collect(http);
+	curl_multi_socket_action(lane->multi, fd, events, &running);
+	probes_collect(lane);
 }
 
 static void
 on_curl_timer(evutil_socket_t fd, short what, void *context)
 {
 	(void)fd, (void)what;
-	struct http_prober *http = context;
+	struct lane *lane = context;
 	int running;
-	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	probes_collect(http);
+	curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	probes_collect(lane);
 }
 
 static int
 on_curl_wants_timer(CURLM *multi, long timeout_ms, void *context)
 {
 	(void)multi;
-	struct http_prober *http = context;
+	struct lane *lane = context;
 	if (timeout_ms < 0)
-		return event_del(&http->timer);
+		return event_del(&lane->timer);
 	struct timeval timeout = {
 		.tv_sec = timeout_ms / 1000,
 		.tv_usec = timeout_ms % 1000 * 1000,
 	};
-	return event_add(&http->timer, &timeout);
+	return event_add(&lane->timer, &timeout);
 }
 
 static int
 on_curl_wants_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *of_socket)
 {
 	(void)easy;
-	struct http_prober *http = context;
+	struct lane *lane = context;
 	struct watch *watch = of_socket;
 	if (watch)
 		event_del(&watch->event);
@@ -95,14 +104,44 @@ on_curl_wants_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
 		watch = calloc(1, sizeof(*watch));
 		if (!watch)
 			return -1;
-		watch->http = http;
-		curl_multi_assign(http->multi, fd, watch);
+		watch->lane = lane;
+		curl_multi_assign(lane->multi, fd, watch);
 	}
 	short events = (short)((what & CURL_POLL_IN ? EV_READ : 0) |
 			       (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
-	if (event_assign(&watch->event, http->loop, fd, events, on_socket_ready, watch) < 0)
+	if (event_assign(&watch->event, lane->loop, fd, events, on_socket_ready, watch) < 0)
 		return -1;
 	return event_add(&watch->event, NULL);
+}
+
+static bool
+lane_open(struct lane *lane, struct event_base *loop)
+{
+	lane->loop = loop;
+	lane->multi = curl_multi_init();
+	if (!lane->multi || event_assign(&lane->timer, loop, -1, 0, on_curl_timer, lane) < 0)
+		return false;
+	curl_multi_setopt(lane->multi, CURLMOPT_SOCKETFUNCTION, on_curl_wants_socket);
+	curl_multi_setopt(lane->multi, CURLMOPT_SOCKETDATA, lane);
+	curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_curl_wants_timer);
+	curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
+	return true;
+}
+
+void
+http_prober_free(struct http_prober *http)
+{
+	if (!http)
+		return;
+	for (int i = 0; i < LANES; i++) {
+		struct lane *lane = &http->lanes[i];
+		if (!lane->multi)
+			break;
+		curl_multi_cleanup(lane->multi);
+		event_del(&lane->timer);
+	}
+	curl_global_cleanup();
+	free(http);
 }
 
 static struct http_prober *
@@ -113,30 +152,12 @@ http_prober_new(struct event_base *loop)
 		free(http);
 		return NULL;
 	}
-	http->loop = loop;
-	http->multi = curl_multi_init();
-	if (!http->multi || event_assign(&http->timer, loop, -1, 0, on_curl_timer, http) < 0) {
-		curl_multi_cleanup(http->multi);
-		curl_global_cleanup();
-		free(http);
-		return NULL;
-	}
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_curl_wants_socket);
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_curl_wants_timer);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+	for (int i = 0; i < LANES; i++)
+		if (!lane_open(&http->lanes[i], loop)) {
+			http_prober_free(http);
+			return NULL;
+		}
 	return http;
-}
-
-void
-http_prober_free(struct http_prober *http)
-{
-	if (!http)
-		return;
-	curl_multi_cleanup(http->multi);
-	event_del(&http->timer);
-	curl_global_cleanup();
-	free(http);
 }
 
 /* The answer */
@@ -292,11 +313,11 @@ failure_judge(struct http_probe *http, CURLcode code)
 }
 
 static void
-probes_collect(struct http_prober *http)
+probes_collect(struct lane *lane)
 {
 	CURLMsg *message;
 	int left;
-	while ((message = curl_multi_info_read(http->multi, &left))) {
+	while ((message = curl_multi_info_read(lane->multi, &left))) {
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		CURLcode code = message->data.result;
@@ -385,6 +406,8 @@ question_set(struct http_probe *http)
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	/* Else addresses of all probes of a minute would be looked through. */
+	curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_curl_opens);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, probe);
@@ -408,10 +431,12 @@ http_start(struct probe *probe, struct error *err)
 	if (rc < 0)
 		return rc;
 	http->easy = prober->http ? curl_easy_init() : NULL;
-	if (!http->easy || !question_set(http) ||
-		curl_multi_add_handle(prober->http->multi, http->easy) != CURLM_OK)
+	if (!http->easy || !question_set(http))
 		return error_set(err, -ENOMEM, "out of memory for an HTTP probe");
-	http->is_added = true;
+	struct lane *lane = &prober->http->lanes[prober->http->next++ % LANES];
+	if (curl_multi_add_handle(lane->multi, http->easy) != CURLM_OK)
+		return error_set(err, -ENOMEM, "out of memory for an HTTP probe");
+	http->lane = lane;
 	return 0;
 }
 
@@ -440,8 +465,8 @@ static void
 http_end(struct probe *probe)
 {
 	struct http_probe *http = (struct http_probe *)probe;
-	if (http->is_added)
-		curl_multi_remove_handle(probe->prober->http->multi, http->easy);
+	if (http->lane)
+		curl_multi_remove_handle(http->lane->multi, http->easy);
 	curl_easy_cleanup(http->easy);
 	curl_slist_free_all(http->headers);
 	curl_slist_free_all(http->connect_to);

@@ -13,9 +13,10 @@ LIST_HEAD(timer_list, wheel_timer);
 struct wheel {
 	struct event_base *loop;
 	struct event event;
-	uint64_t done;	 /* every tick up to this one has been */
-	uint64_t wakes;	 /* the tick that the event waits for; UINT64_MAX: none */
-	bool is_running; /* timers expire: the event is set once, when they have */
+	uint64_t done;	       /* every tick up to this one has been */
+	uint64_t wakes;	       /* the tick that the event waits for; UINT64_MAX: none */
+	bool is_running;       /* timers expire: the event is set once, when they have */
+	struct timer_list due; /* collected, not yet run */
 	/* One bit a slot: set if it may hold something. */
 	uint64_t filled[WORDS];
 	struct timer_list slots[SLOTS];
@@ -66,14 +67,14 @@ sleep_until(struct wheel *w, uint64_t tick)
 
 /* Takes what is due by `now` out of a slot. */
 static void
-slot_collect(struct wheel *w, unsigned slot, uint64_t now, struct timer_list *due)
+slot_collect(struct wheel *w, unsigned slot, uint64_t now)
 {
 	struct wheel_timer *timer = LIST_FIRST(&w->slots[slot]);
 	while (timer) {
 		struct wheel_timer *next = LIST_NEXT(timer, link);
 		if (timer->tick <= now) {
 			LIST_REMOVE(timer, link);
-			LIST_INSERT_HEAD(due, timer, link);
+			LIST_INSERT_HEAD(&w->due, timer, link);
 		}
 		timer = next;
 	}
@@ -82,26 +83,34 @@ slot_collect(struct wheel *w, unsigned slot, uint64_t now, struct timer_list *du
 }
 
 static void
+collect(struct wheel *w)
+{
+	uint64_t now = tick_at(mono_now());
+	uint64_t first = now - w->done > SLOTS ? now - SLOTS : w->done;
+	for (uint64_t tick = first + 1; tick <= now; tick++)
+		slot_collect(w, (unsigned)(tick % SLOTS), now);
+	w->done = now;
+}
+
+/* What was left of the last time goes before what has come due since. */
+static void
 on_tick(evutil_socket_t fd, short what, void *context)
 {
 	(void)fd, (void)what;
 	struct wheel *w = context;
-	uint64_t now = tick_at(mono_now());
-	w->wakes = UINT64_MAX;
+	struct mono began = mono_now();
 	w->is_running = true;
-	struct timer_list due = LIST_HEAD_INITIALIZER(due);
-	uint64_t first = now - w->done > SLOTS ? now - SLOTS : w->done;
-	for (uint64_t tick = first + 1; tick <= now; tick++)
-		slot_collect(w, (unsigned)(tick % SLOTS), now, &due);
-	w->done = now;
+	if (LIST_EMPTY(&w->due))
+		collect(w);
 	/* One that expires may disarm another of the list, so the list is taken from its front. */
 	struct wheel_timer *timer;
-	while ((timer = LIST_FIRST(&due))) {
+	while ((timer = LIST_FIRST(&w->due)) && mono_now().us - began.us < WHEEL_RUN_US) {
 		wheel_disarm(timer);
 		timer->expire(timer);
 	}
 	w->is_running = false;
-	sleep_until(w, next_filled(w));
+	w->wakes = UINT64_MAX;
+	sleep_until(w, timer ? w->done : next_filled(w));
 }
 
 struct wheel *

@@ -8,7 +8,10 @@
  *           │  •  │     │ • • │     │  •  │   while its tick is of a later turn.
  *           └─────┴─────┴─────┴─ … ─┴─────┘   A tick is 10 ms, a turn 10.24 s.
  *
- * Arm and disarm are O(1). A timer runs at its tick, up to 10 ms after its moment, never before.
+ * Arm and disarm are O(1). A timer runs at its tick, up to 10 ms after its moment, never before. Of
+ * more than the loop has time for, it runs some and lets the loop turn: a file that wants more checks
+ * than this machine can do makes them late, and the operator who mends it is answered all the same.
+ *
  * Control only, in its event loop. Source: Varghese and Lauck 1987, scheme 6.
  */
 #ifndef FAIRLEAD_WHEEL_H
@@ -21,6 +24,7 @@
 #include "mono.h"
 
 #define WHEEL_TICK_US 10000
+#define WHEEL_RUN_US  10000 /* and no more at a time */
 
 struct event_base;
 struct wheel;

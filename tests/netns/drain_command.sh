@@ -52,6 +52,9 @@ lab_wait 60 lab_is_gone "$kept"
 tail -n 1 "$LAB_DIR/sessions.log" >"$LAB_DIR/sessions.json"
 equal "100 connections over all that: none broken" "$(session_account .broken)" 0
 equal "and new ones go to the other backend" "$(new_connections 40)" '["b1"]'
+expect "to drain the last one is warned of" \
+    grep -q 'pool web panics.*: new flows stop' <(lab_fairctl drain web/b1)
+expect "undrain the last one" lab_fairctl undrain web/b1
 expect "undrain" lab_fairctl undrain web/b2
 equal "it is active again" "$(b2 '[.state, .drain]')" '["active",null]'
 equal "and gets new ones" "$(new_connections 60)" '["b1","b2"]'

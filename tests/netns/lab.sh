@@ -107,6 +107,7 @@ sessions_serve() { # NODE…
 }
 
 sessions_open() { # COUNT
+    : >"$LAB_DIR/sessions.log" # earlier ones have said the same
     # shellcheck disable=SC2086
     lab_spawn sessions client1 $PYTHON "$TESTS/sessions.py" hold "$1" 7000 \
         $LAB_VIP_WEB4 $LAB_VIP_WEB6
@@ -137,4 +138,49 @@ sessions_close() {
 
 session_account() { # JQ-FILTER
     jq -c "$1" "$LAB_DIR/sessions.json"
+}
+
+# Numbered packets, counted where they arrive, by sequence.py: UDP to the DNS VIP, from client1.
+packets_receive() { # PORT BACKEND…
+    local port=$1 backend
+    shift
+    for backend in "$@"; do
+        # shellcheck disable=SC2086
+        lab_spawn "$backend-receive" "$backend" $PYTHON "$TESTS/sequence.py" receive \
+            $LAB_VIP_DNS4 "$port"
+    done
+    for backend in "$@"; do
+        lab_wait 10 grep -q receiving "$LAB_DIR/$backend-receive.log"
+    done
+}
+
+packets_send() { # PORT FLOWS PPS: until packets_stop; returns when the edge has every flow
+    local live
+    live=$(lab_fairctl -j flows | jq .live)
+    # shellcheck disable=SC2086
+    lab_spawn send client1 $PYTHON "$TESTS/sequence.py" send-on $LAB_VIP_DNS4 "$@"
+    lab_wait 10 eval "[ \$(lab_fairctl -j flows | jq .live) -ge $((live + $2)) ]"
+}
+
+# The sender, then the receivers; $LAB_DIR/send.log and BACKEND-receive.log end with their counts.
+packets_stop() { # BACKEND…
+    local name
+    for name in send "${@/%/-receive}"; do
+        kill "$(lab_pid "$name")"
+        lab_wait 30 lab_is_gone "$(lab_pid "$name")"
+        [ "$name" != send ] || sleep 0.5 # what is under way arrives
+    done
+}
+
+packets_sent() {
+    tail -n 1 "$LAB_DIR/send.log"
+}
+
+packets_received() {
+    tail -qn 1 "$LAB_DIR"/b?-receive.log | awk '{ sum += $1 } END { print sum }'
+}
+
+# Flows by the backends that had packets of them: one that moved counts twice.
+packets_flows() {
+    awk '/^flows/ { sum += NF - 1 } END { print sum }' "$LAB_DIR"/b?-receive.log
 }

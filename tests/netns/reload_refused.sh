@@ -61,6 +61,17 @@ lab_fairctl reload "$LAB_DIR/bad.json" >"$LAB_DIR/refused.log" 2>&1 || status=$?
 equal "another hash_key is refused" $status 1
 expect "with its name" grep -q '/edge/hash_key' "$LAB_DIR/refused.log"
 
+lab_config b1 b2 | jq '.edge.name = "other" | .dataplane.ports[].mtu = 1400 | .dataplane.hugepages = true |
+    .dataplane.flow_table += {capacity: 4096, path: "/dev/shm/other"} | .dataplane.idle = "poll" |
+    .dataplane.punt.other_pps = 5 | .dataplane.memory_mb = 9 | .dataplane.ports[0].device = "net_null0" |
+    .control = {socket: "/run/other.sock", metrics: "127.0.0.1:9", state: "/other"}' >"$LAB_DIR/bad.json"
+status=0
+lab_fairctl reload "$LAB_DIR/bad.json" >"$LAB_DIR/refused.log" 2>&1 || status=$?
+equal "many such keys are refused" $status 1
+expect "by as many names as there is room for" \
+    grep -q 'for /edge/name, /dataplane/ports/0/device, .*, and [0-9] more; the configuration' "$LAB_DIR/refused.log"
+equal "and each on a line of its own" "$(grep -c '(needs a restart)' "$LAB_DIR/refused.log")" 13
+
 expect "traffic goes on as before" \
     all_answered "$(answers client2 "http://[$LAB_VIP_WEB6]/" 40)" 40 b1 b2
 expect "counters add up" counters_add_up

@@ -3,10 +3,12 @@
 
 sessions.py serve NAME PORT             answers every line with "NAME line"
 sessions.py hold COUNT PORT ADDRESS…    COUNT connections, spread over the addresses; each asks every
-                                        tenth of a second until SIGTERM, then once more; the last line
-                                        is the account, as JSON: connections opened and broken, by
-                                        the server that they began with. SIGUSR1: prints "all asked"
-                                        when each has asked from then on and was answered, or is broken
+                                        tenth of a second until SIGTERM, then once more; a line
+                                        whenever one breaks: "broken SERVER MS", wall clock; the last
+                                        line is the account, as JSON: connections opened and broken,
+                                        by the server that they began with. SIGUSR1: prints "all
+                                        asked" when each has asked from then on and was answered, or
+                                        is broken
 
 A connection is broken if it ends, if somebody else answers on it, or if an answer takes 20 s.
 """
@@ -14,6 +16,7 @@ import asyncio
 import json
 import signal
 import sys
+import time
 from collections import Counter
 
 ANSWER_SECONDS_MAX = 20
@@ -66,6 +69,7 @@ class Session:
             await self.ask()
         except (OSError, asyncio.TimeoutError) as error:
             self.broken = f"{type(error).__name__} {error}"
+            print("broken", self.server, time.time_ns() // 1_000_000, flush=True)
 
 
 async def tell_when_all_have_asked(sessions):

@@ -35,9 +35,18 @@ expect "SIGTERM: exit status 0" lab_edge_stop TERM
 equal "nothing is left but the flow table and the state" "$(left_behind | grep -v "/state\(/\|$\)")" ""
 expect "the flow table is left" test -s "$LAB_FLOWS"
 
-lab_config b1 b2 >"$LAB_CONFIG"
+# A box whose addresses are all on interfaces that the daemon makes: it starts with 127.0.0.1 alone.
+lab_config b1 b2 | jq '.control.metrics = "127.0.0.1:9464"' >"$LAB_CONFIG"
 lab_spawn edge edge "$LAB_FAIRLEAD" --config "$LAB_CONFIG"
 lab_wait 20 lab_edge_is_ready
+expect "metrics are served where no interface has an address yet" \
+    lab_in edge curl -fsS -m 5 http://127.0.0.1:9464/metrics
+lab_config b1 b2 | jq '.control.metrics = "127.0.0.1:9464" | .dataplane.ports |= [.[0] |
+    .device = "net_af_packet7,iface=lo" | del(.kernel_interface)] | .edge.name = "second" |
+    .dataplane.flow_table.path += "2" | .control.socket += "2" | .control.state += "/second"' >"$LAB_CONFIG"
+expect "an address that is taken is refused, and says why" \
+    refuses '/control/metrics: cannot listen on 127.0.0.1:9464: Address already in use'
+rm -f "${LAB_FLOWS}2"
 expect "SIGINT: exit status 0" lab_edge_stop INT
 status=0
 lab_fairctl status >/dev/null 2>&1 || status=$?

@@ -44,4 +44,6 @@ equal "nothing came in the other VLAN" \
     "$(lab_fairctl -j stats | jq -c '[.kernel_path[] | select(.interface == "lan20").delivered]')" "[0]"
 expect "frames are counted by interface" eval "lab_fairctl -j stats |
     jq -e '.kernel_path[] | select(.interface == \"lan10\") | .delivered > 6 and .collected > 6'"
+equal "explain names the VLAN" \
+    "$(lab_fairctl -j explain tcp 10.0.1.2:5000 $LAB_VIP_WEB4:80 | jq .vlan)" 10
 expect "counters add up" counters_add_up

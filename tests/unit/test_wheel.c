@@ -176,6 +176,50 @@ idle_wheel_goes_on(void **state)
 	}
 }
 
+/* Timers that take far more time than there is: each still runs, and something else meanwhile. */
+static void
+on_slow_alarm(struct wheel_timer *timer)
+{
+	struct mono began = mono_now();
+	while (mono_now().us - began.us < 1000)
+		;
+	on_alarm(timer);
+}
+
+static void
+on_beat(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	++*(unsigned *)context;
+}
+
+static void
+overload_lets_the_loop_turn(void **state)
+{
+	struct wheel_lab *w = *state;
+	enum { SLOW = 400 };
+	unsigned beats = 0;
+	struct event *beat = event_new(w->loop, -1, EV_PERSIST, on_beat, &beats);
+	event_add(beat, &(struct timeval){.tv_usec = 5000});
+	for (int i = 0; i < SLOW; i++) {
+		w->alarms[i].timer.expire = on_slow_alarm;
+		arm_in(w, &w->alarms[i], 0);
+	}
+	/* What is due later comes after them, not between. */
+	arm_in(w, &w->alarms[SLOW], 20);
+	run(w, 300);
+	unsigned have_run = 0;
+	for (int i = 0; i < SLOW; i++)
+		have_run += w->alarms[i].times;
+	assert_in_range(have_run, 1, SLOW - 1);
+	assert_int_equal(w->alarms[SLOW].times, 0);
+	assert_in_range(beats, 3, 60);
+	run(w, 1500);
+	for (int i = 0; i <= SLOW; i++)
+		assert_int_equal(w->alarms[i].times, 1);
+	event_free(beat);
+}
+
 int
 main(void)
 {
@@ -185,6 +229,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_expires_may_arm_and_disarm, setup, teardown),
 		cmocka_unit_test_setup_teardown(past_moments_come_next, setup, teardown),
 		cmocka_unit_test_setup_teardown(idle_wheel_goes_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(overload_lets_the_loop_turn, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
