@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fleet.h"
 #include "openmetrics.h"
 #include "reload.h"
 
@@ -31,6 +32,17 @@ count_backends(const struct config *config)
 	return count;
 }
 
+static bool
+is_healthy(const struct daemon *d, const struct config_pool *pool, uint32_t backend)
+{
+	const struct health *health = fleet_health(d->fleet);
+	struct mono since;
+	enum health_verdict verdict =
+		health ? health_verdict(health, pool->name, pool->backends[backend].name, &since)
+		       : HEALTH_UNCHECKED;
+	return verdict == HEALTH_UP || verdict == HEALTH_UNCHECKED;
+}
+
 static void
 fill_backends(const struct daemon *d, struct openmetrics_backend *out)
 {
@@ -41,12 +53,18 @@ fill_backends(const struct daemon *d, struct openmetrics_backend *out)
 		for (uint32_t b = 0; b < config->pools[p].backend_count; b++) {
 			uint16_t index = snapshot_backend_index(snapshot, p, b);
 			uint32_t slot = snapshot_backend_slot(snapshot, p, b);
+			struct standing standing = snapshot_standing(snapshot, p, b);
 			*out++ = (struct openmetrics_backend){
 				.pool = config->pools[p].name,
 				.name = config->pools[p].backends[b].name,
 				.index = index,
 				.flows = d->sweep.last.by_backend[index],
 				.next_hop_resolved = l2_slot_resolved(atomic_load(&slots[slot])),
+				.healthy = is_healthy(d, &config->pools[p], b),
+				.draining = standing.kind == STANDING_DRAIN ||
+					    standing.kind == STANDING_DRAINED,
+				.in_panic = standing.in_panic,
+				.weight = standing.weight,
 			};
 		}
 }
@@ -68,6 +86,9 @@ render(const struct daemon *d, size_t *bytes)
 		fill_backends(d, backends);
 		struct nexthop_counters hops = nexthop_counters(d->nexthops);
 		const struct reload_state state = reload_state(d);
+		const struct health *health = fleet_health(d->fleet);
+		struct health_counters checks =
+			health ? health_counters(health) : (struct health_counters){0};
 		struct openmetrics_gauges gauges = {
 			.flow_entries = d->sweep.last.live,
 			.flow_capacity = d->flow_capacity,
@@ -78,6 +99,8 @@ render(const struct daemon *d, size_t *bytes)
 			.snapshot_generation = snapshot_generation(d->publish.snapshot),
 			.next_hops_resolved = hops.resolved,
 			.next_hops_unresolved = hops.unresolved,
+			.health_probes = checks.probes,
+			.health_probe_failures = checks.failures,
 		};
 		openmetrics_write(out, d->stats, &gauges, services, config->service_count, backends,
 			backend_count);

@@ -19,12 +19,19 @@ gauge(FILE *out, const char *name, const char *help, uint64_t value)
 }
 
 static void
+counter_family(FILE *out, const char *name, const char *help, uint64_t value)
+{
+	family(out, name, "counter", help);
+	fprintf(out, "fairlead_%s_total %" PRIu64 "\n", name, value);
+}
+
+static void
 write_exits(FILE *out, const struct totals *totals)
 {
-	family(out, "received_packets", "counter", "Packets received from all ports.");
-	fprintf(out, "fairlead_received_packets_total %" PRIu64 "\n", totals->received);
-	family(out, "received_bytes", "counter", "Bytes of frames received, without FCS.");
-	fprintf(out, "fairlead_received_bytes_total %" PRIu64 "\n", totals->received_bytes);
+	counter_family(
+		out, "received_packets", "Packets received from all ports.", totals->received);
+	counter_family(out, "received_bytes", "Bytes of frames received, without FCS.",
+		totals->received_bytes);
 	family(out, "exit_packets", "counter",
 		"Packets by the way they left; their sum is received_packets.");
 	for (int i = 0; i < EXIT_COUNT; i++)
@@ -70,13 +77,21 @@ write_backends(FILE *out, const struct stats *stats, const struct openmetrics_ba
 		{"backend_bytes", "counter", "_total", "Bytes of frames received for a backend."},
 		{"backend_flows", "gauge", "", "Flows in the table that name the backend."},
 		{"backend_next_hop_resolved", "gauge", "", "1 if the backend's next hop is known."},
+		{"backend_healthy", "gauge", "",
+			"1 if the backend's check says so, or it has none."},
+		{"backend_draining", "gauge", "", "1 while the backend is drained."},
+		{"backend_in_panic", "gauge", "",
+			"1 while too few backends of the pool are healthy (min_healthy)."},
+		{"backend_weight", "gauge", "",
+			"Weight for new flows now: 0 while it is down, drained or disabled."},
 	};
-	for (int f = 0; f < 4; f++) {
+	for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
 		family(out, families[f].name, families[f].type, families[f].help);
 		for (uint32_t i = 0; i < count; i++) {
 			const struct openmetrics_backend *b = &backends[i];
 			struct stats_traffic t = stats_backend(stats, b->index);
-			uint64_t values[] = {t.packets, t.bytes, b->flows, b->next_hop_resolved};
+			uint64_t values[] = {t.packets, t.bytes, b->flows, b->next_hop_resolved,
+				b->healthy, b->draining, b->in_panic, b->weight};
 			fprintf(out, "fairlead_%s%s{pool=\"%s\",backend=\"%s\"} %" PRIu64 "\n",
 				families[f].name, families[f].suffix, b->pool, b->name, values[f]);
 		}
@@ -106,6 +121,10 @@ openmetrics_write(FILE *out, const struct stats *stats, const struct openmetrics
 		gauges->next_hops_resolved);
 	gauge(out, "next_hops_unresolved", "Backend addresses whose next hop is not known.",
 		gauges->next_hops_unresolved);
+	counter_family(
+		out, "health_probes", "Probes of backends that have begun.", gauges->health_probes);
+	counter_family(out, "health_probe_failures", "Probes of backends that have failed.",
+		gauges->health_probe_failures);
 	write_services(out, stats, services, service_count);
 	write_backends(out, stats, backends, backend_count);
 	fputs("# EOF\n", out);

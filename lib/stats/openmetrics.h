@@ -21,6 +21,10 @@ struct openmetrics_backend {
 	uint16_t index;
 	uint64_t flows;
 	bool next_hop_resolved;
+	bool healthy; /* its check says so, or it has none */
+	bool draining;
+	bool in_panic;	 /* its pool is */
+	uint16_t weight; /* now; 0: no new flows */
 };
 
 struct openmetrics_gauges {
@@ -28,6 +32,7 @@ struct openmetrics_gauges {
 	uint64_t configuration_generation, configuration_unconfirmed, configuration_reload_refused;
 	uint64_t snapshot_generation;
 	uint64_t next_hops_resolved, next_hops_unresolved;
+	uint64_t health_probes, health_probe_failures; /* since the start */
 };
 
 /* Writes everything, "# EOF" included. */

@@ -1,17 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# What checks say is seen: in backends, in health with its history and its reasons, and in explain.
+# What checks say is seen: in backends, in health with its history and its reasons, in explain and in
+# the metrics.
 . "$(dirname "$0")/lab.sh"
 
 b2() { # JQ-ARGUMENT…
     lab_fairctl -j health web/b2 | jq -c '.[0]' | jq -c "$@"
 }
 
+# metric NAME BACKEND
+metric() {
+    lab_in edge curl -fsS -m 2 http://127.0.0.1:9464/metrics |
+        sed -n "s/^fairlead_$1{pool=\"web\",backend=\"$2\"} //p"
+}
+
 lab_up
 sessions_serve b1 b2
 lab_config b1 b2 | jq '.pools.web += {
     "health": {"type": "tcp", "port": 7000, "interval_ms": 200, "timeout_ms": 200, "fall": 2, "rise": 1},
-    "when_down": {"tcp": {"flows": "move"}}}' >"$LAB_CONFIG"
+    "when_down": {"tcp": {"flows": "move"}}} | .control.metrics = "127.0.0.1:9464"' >"$LAB_CONFIG"
 lab_edge_start
 expect "b2 is up" lab_wait 10 b2 -e '.health.verdict == "up"'
 equal "of a pool without checks nothing is known" \
@@ -34,4 +41,10 @@ equal "its history has both" "$(b2 '.health.changes[:2] | map(.verdict)')" '["do
 expect "people see it" grep -Eq '^web +b2 +down +down ' <(lab_fairctl health web/b2)
 expect "backends has it too" grep -Eq '^web +b2 +[0-9.]+ +down +down ' <(lab_fairctl backends web)
 equal "it has no rows" "$(lab_fairctl -j backends web | jq '.[] | select(.name == "b2") | .rows')" 0
+equal "metrics have it: healthy, weight" \
+    "$(metric backend_healthy b1) $(metric backend_weight b1) $(metric backend_healthy b2) $(metric backend_weight b2)" \
+    "1 100 0 0"
+lab_fairctl drain web/b1 >"$LAB_DIR/drained.log"
+equal "metrics have it: draining" \
+    "$(metric backend_draining b1) $(metric backend_draining b2)" "1 0"
 expect "counters add up" counters_add_up

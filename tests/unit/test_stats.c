@@ -102,7 +102,8 @@ test_openmetrics_page(void **state)
 	counter_add(&workers[0]->services[2].new_flows, 1);
 	count(&workers[0]->backends[1], 3, 180);
 	const struct openmetrics_service services[] = {{"web", 2}};
-	const struct openmetrics_backend backends[] = {{"caches", "cache1", 1, 4, true}};
+	const struct openmetrics_backend backends[] = {
+		{"caches", "cache1", 1, 4, true, .healthy = true, .weight = 70}};
 	const struct openmetrics_gauges gauges = {
 		.flow_entries = 4,
 		.flow_capacity = 1024,
@@ -110,6 +111,8 @@ test_openmetrics_page(void **state)
 		.configuration_unconfirmed = 1,
 		.snapshot_generation = 2,
 		.next_hops_resolved = 1,
+		.health_probes = 9,
+		.health_probe_failures = 2,
 	};
 	char *page;
 	size_t bytes;
@@ -138,6 +141,12 @@ test_openmetrics_page(void **state)
 		"\nfairlead_backend_bytes_total{pool=\"caches\",backend=\"cache1\"} 180\n",
 		"\nfairlead_backend_flows{pool=\"caches\",backend=\"cache1\"} 4\n",
 		"\nfairlead_backend_next_hop_resolved{pool=\"caches\",backend=\"cache1\"} 1\n",
+		"\nfairlead_backend_healthy{pool=\"caches\",backend=\"cache1\"} 1\n",
+		"\nfairlead_backend_draining{pool=\"caches\",backend=\"cache1\"} 0\n",
+		"\nfairlead_backend_in_panic{pool=\"caches\",backend=\"cache1\"} 0\n",
+		"\nfairlead_backend_weight{pool=\"caches\",backend=\"cache1\"} 70\n",
+		"\nfairlead_health_probes_total 9\n",
+		"\nfairlead_health_probe_failures_total 2\n",
 	};
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		if (!strstr(page, lines[i]))
