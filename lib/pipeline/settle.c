@@ -67,13 +67,6 @@ count_for_service(struct pipeline_counters *c, uint16_t number, uint64_t packets
 		counter_add(&service->new_flows, (uint64_t)__builtin_popcount(new_flows));
 }
 
-/* Packets that got as far as a backend, or Linux in its place, are that backend's and their service's. */
-static inline bool
-has_reached(const struct burst *b, uint32_t i)
-{
-	return b->backend[i] != 0 && exit_kind(b->exit[i]) != EXIT_KIND_DROPPED;
-}
-
 static inline void
 settle_run(struct pipeline_counters *c, const struct burst *b, uint32_t first, uint32_t end,
 	bool one_service)
@@ -82,20 +75,24 @@ settle_run(struct pipeline_counters *c, const struct burst *b, uint32_t first, u
 	/* It is received when it leaves. */
 	if (exit == EXIT_HELD)
 		return;
+	/* Packets that got as far as a backend, or Linux in its place, are that backend's and their
+	 * service's. */
+	bool is_dropped = exit_kind(exit) == EXIT_KIND_DROPPED;
 	uint64_t packets = end - first, bytes = 0;
 	for (uint32_t i = first; i < end; i++) {
 		uint64_t length = b->frame_length[i];
 		bytes += length;
-		if (__builtin_expect(!has_reached(b, i), 0))
+		uint16_t backend = b->backend[i];
+		if (__builtin_expect(backend == 0 || is_dropped, 0))
 			continue;
-		count_traffic(&c->backends[b->backend[i]], 1, length);
+		count_traffic(&c->backends[backend], 1, length);
 		if (!one_service)
 			count_for_service(
 				c, b->service[i], 1, length, b->new_flows & (uint32_t)1 << i);
 	}
 	count_traffic(&c->received, packets, bytes);
 	count_traffic(&c->exits[exit], packets, bytes);
-	if (one_service && has_reached(b, first))
+	if (one_service && b->backend[first] != 0 && !is_dropped)
 		count_for_service(c, b->service[first], packets, bytes, b->new_flows);
 }
 
