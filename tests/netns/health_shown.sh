@@ -14,6 +14,13 @@ metric() {
         sed -n "s/^fairlead_$1{pool=\"web\",backend=\"$2\"} //p"
 }
 
+# Nothing is under way: what b2 has not read would make its end a reset, which takes the client's
+# connection out of sight.
+all_is_read() {
+    { lab_in b2 ss -Htn state established | awk '{ print $1 + $2 }'
+      lab_in client1 ss -Htn state established | awk '{ print $2 }'; } | awk '{ left += $1 } END { exit left > 0 }'
+}
+
 lab_up
 sessions_serve b1 b2
 lab_config b1 b2 | jq '.pools.web += {
@@ -25,6 +32,7 @@ equal "of a pool without checks nothing is known" \
     "$(lab_fairctl -j health dns/b2 | jq -r '.[0].health.verdict')" unchecked
 sessions_open 40
 kill -STOP "$(lab_pid sessions)" # no packet comes that would take a flow elsewhere
+lab_wait 10 all_is_read
 
 kill -9 "$(lab_pid b2-sessions)"
 expect "b2 goes down" lab_wait 10 b2 -e '.state == "down" and .health.verdict == "down"'
