@@ -7,8 +7,10 @@
 #include "memory.h"
 #include "wire.h"
 
-#define TAG_COLLISIONS_MAX 1 /* packets of a run */
-#define NEW_OF_FLOWS	   8 /* new flows of a run are no more than an eighth of the known ones */
+/* Packets of a run that may fare otherwise: by a collision of tags, or for want of an empty place, which in
+ * a table of ten million flows, 60 % full, one new flow in a hundred thousand does not find. */
+#define EXCEPTIONS_MAX 4
+#define NEW_OF_FLOWS   8 /* new flows of a run are no more than an eighth of the known ones */
 
 const char *const load_kinds[LOAD_KINDS] = {"hit", "miss", "new", "full", "flood"};
 
@@ -248,7 +250,7 @@ verify(const struct load *load, const struct totals *before, const struct totals
 		uint64_t events = after->flow_events[e] - before->flow_events[e];
 		uint64_t wanted = expected->flow_events[e];
 		uint64_t off = events > wanted ? events - wanted : wanted - events;
-		if (off > (load->kind == LOAD_HIT ? 0 : TAG_COLLISIONS_MAX))
+		if (off > (load->kind == LOAD_HIT ? 0 : EXCEPTIONS_MAX))
 			bench_fail("%s: %llu of %llu packets were counted as %s, not %llu",
 				load_kinds[load->kind], (unsigned long long)events,
 				(unsigned long long)expected->packets,
