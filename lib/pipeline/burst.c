@@ -15,6 +15,9 @@ static_assert(BURST_MAX <= UINT8_MAX, "flow_events count in 8 bits");
 static_assert(BUFFER_READ_BYTES >= PLAIN_READ_BYTES, "parse_plain may read so far");
 static_assert(BURST_MAX == 32, "masks of a burst have 32 bits");
 
+/* So many lie in the first-level cache with their slots and counters, and are not fetched ahead. */
+#define CACHED_BACKENDS 128
+
 static inline bool
 has_bit(uint32_t mask, uint32_t i)
 {
@@ -442,8 +445,9 @@ stage_flow(struct pipeline *p, const struct tables *t, struct burst *b)
 	b->flow_events[FLOW_EVENT_HIT] = (uint8_t)__builtin_popcount(b->sought & ~left);
 	for (uint32_t m = left; m != 0; m &= m - 1)
 		fetch_for_second_look(p, t, b, (uint32_t)__builtin_ctz(m));
-	for (uint32_t m = left; m != 0; m &= m - 1)
-		fetch_backend_of_row(t, b, (uint32_t)__builtin_ctz(m));
+	if (__builtin_expect(t->backend_limit > CACHED_BACKENDS, 0))
+		for (uint32_t m = left; m != 0; m &= m - 1)
+			fetch_backend_of_row(t, b, (uint32_t)__builtin_ctz(m));
 	for (; left != 0; left &= left - 1)
 		find_flow(p, t, b, (uint32_t)__builtin_ctz(left));
 	uint32_t all = (uint32_t)((UINT64_C(1) << b->count) - 1);
@@ -500,15 +504,29 @@ send_packet(struct pipeline *p, const struct tables *t, struct burst *b, uint32_
 	wrap_packet(b->mbufs[i], l3, pk->l3_length, pk->family, pk->tos, backend, slot,
 		tables_station(out), flow_hash_bucket(b->hash[i]));
 	b->out_port[i] = port;
-	__builtin_prefetch(&p->counters->backends[b->backend[i]], 1);
-	__builtin_prefetch(&p->counters->services[b->service[i]], 1);
 	return EXIT_SENT;
+}
+
+/* With thousands of backends: the next-hop slot, now that the backend has been fetched, and what will be
+ * counted. */
+static inline __attribute__((always_inline)) void
+fetch_for_sending(const struct pipeline *p, const struct tables *t, const struct burst *b)
+{
+	for (uint32_t i = 0; i < b->count; i++) {
+		if (b->exit[i] != EXIT_PENDING)
+			continue;
+		__builtin_prefetch(&t->slots[t->backends[b->backend[i]].slot]);
+		__builtin_prefetch(&p->counters->backends[b->backend[i]], 1);
+		__builtin_prefetch(&p->counters->services[b->service[i]], 1);
+	}
 }
 
 static void
 stage_send(struct pipeline *p, const struct tables *t, struct burst *b)
 {
 	const uint32_t count = b->count;
+	if (__builtin_expect(t->backend_limit > CACHED_BACKENDS, 0))
+		fetch_for_sending(p, t, b);
 	for (uint32_t i = 0; i < count; i++)
 		if (__builtin_expect(b->exit[i] == EXIT_PENDING, 1))
 			b->exit[i] = (uint8_t)send_packet(p, t, b, i);
