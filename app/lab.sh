@@ -322,6 +322,7 @@ lab_config() {
       { "name": "lan", "device": "net_af_packet1,iface=nic-lan", "kernel_interface": "lan0" }
     ],
     "flow_table": { "capacity": 65536, "path": "$LAB_FLOWS" },
+    "idle": "sleep",
     "hugepages": false
   },
   "pools": {

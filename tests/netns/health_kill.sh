@@ -8,14 +8,6 @@
 
 INTERVAL_MS=200 FALL=2
 
-verdict_is() { # BACKEND WANTED
-    lab_fairctl -j health "web/$1" | jq -e --arg wanted "$2" '.[0].health.verdict == $wanted'
-}
-
-all_up() {
-    verdict_is b1 up && verdict_is b2 up && verdict_is b3 up
-}
-
 lab_up
 lab_servers b1 b2 b3
 sessions_serve b1 b2 b3
@@ -23,14 +15,14 @@ lab_config b1 b2 b3 | jq --argjson interval $INTERVAL_MS --argjson fall $FALL \
     '.pools.web.health = {"type": "tcp", "port": 7000, "interval_ms": $interval,
      "timeout_ms": $interval, "fall": $fall, "rise": 2}' >"$LAB_CONFIG"
 lab_edge_start
-expect "all are found up" lab_wait 10 all_up
+expect "all are found up" lab_wait 10 all_are_up
 sessions_open 90
 expect "new connections go to all three" \
     all_answered "$(answers client2 "http://$LAB_VIP_WEB4/" 60)" 60 b1 b2 b3
 
 kill -9 "$(lab_pid b2-sessions)"
 killed=$(date +%s%3N)
-expect "b2 is found down" lab_wait 10 verdict_is b2 down
+expect "b2 is found down" lab_wait 10 verdict_is web/b2 down
 took=$(($(date +%s%3N) - killed))
 expect "within fall x interval + 1 s ($took ms)" test $took -le $((FALL * INTERVAL_MS + 1000))
 expect "new connections go to the other two" \
@@ -38,7 +30,7 @@ expect "new connections go to the other two" \
 expect "the log says why" grep -q "web/b2 is down: .*refused" "$LAB_DIR/edge.log"
 
 sessions_serve b2
-expect "b2 is found up again" lab_wait 10 verdict_is b2 up
+expect "b2 is found up again" lab_wait 10 verdict_is web/b2 up
 expect "and gets connections again" \
     all_answered "$(answers client2 "http://$LAB_VIP_WEB4/" 60)" 60 b1 b2 b3
 sessions_close

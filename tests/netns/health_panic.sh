@@ -4,13 +4,13 @@
 # And who comes up starts slowly, and takes nothing from anybody.
 . "$(dirname "$0")/lab.sh"
 
-SLOW_START_S=3
+MIN_HEALTHY=2 SLOW_START_S=3
 
 # config_of POOL-SETTINGS: whether a backend is well says a file; it serves all the same.
 config_of() {
     lab_config b1 b2 b3 | jq --argjson settings "$1" --arg dir "$LAB_DIR" '.pools.web += ({health: {
         type: "exec", command: ["/bin/sh", "-c", "! test -e \"$0/$FAIRLEAD_BACKEND.down\"", $dir],
-        interval_ms: 100, timeout_ms: 100, fall: 2, rise: 1}} + $settings)'
+        interval_ms: 200, timeout_ms: 200, fall: 2, rise: 1}} + $settings)'
 }
 
 pool_settings() {
@@ -22,8 +22,12 @@ web() { # JQ-ARGUMENT…: of its backends
     lab_fairctl -j backends web | jq -c "$@"
 }
 
-verdicts_are() { # VERDICT…: of b1, b2, b3
-    [ "$(web -r 'map(.health.verdict) | join(" ")')" = "$*" ]
+# verdicts_are VERDICT…: of b1, b2, b3; and the tables, which follow a moment later, say so too.
+verdicts_are() {
+    web -e --arg verdicts "$*" --argjson min_healthy $MIN_HEALTHY '
+        (map(.health.verdict) | join(" ") == $verdicts) and
+        ((map(select(.health.verdict == "up")) | length) < $min_healthy) as $panic |
+        all(.[]; .in_panic == $panic and ($panic or (.state == "down") == (.health.verdict == "down")))'
 }
 
 new_connections() { # BACKEND…
@@ -41,7 +45,7 @@ b2_weight() {
 lab_up
 lab_servers b1 b2 b3
 sessions_serve b1 b2 b3
-config_of '{"min_healthy": 2}' >"$LAB_CONFIG"
+config_of "{\"min_healthy\": $MIN_HEALTHY}" >"$LAB_CONFIG"
 lab_edge_start
 expect "all are up" lab_wait 10 verdicts_are up up up
 sessions_open 60
@@ -55,7 +59,7 @@ expect "one is not enough: the pool panics, and all get new connections" new_con
 expect "which is shown" web -e 'all(.[]; .in_panic)'
 expect "people see it too" grep -q '^pool web panics' <(lab_fairctl backends)
 expect "and the log has it" grep -q 'pool web panics, .* all that are active get traffic' "$LAB_DIR/edge.log"
-expect "panic stop: a reload" pool_settings '{"min_healthy": 2, "panic": "stop"}'
+expect "panic stop: a reload" pool_settings "{\"min_healthy\": $MIN_HEALTHY, \"panic\": \"stop\"}"
 before=$(counter drop_no_backend)
 expect "panic stop: no new connection" no_new_connection
 expect "panic stop: they are dropped by name" [ "$(counter drop_no_backend)" -gt "$before" ]
@@ -69,10 +73,10 @@ equal "connections over all that: none broken" "$(session_account '[.broken, (.o
 
 expect "slow start: a reload" pool_settings "{\"slow_start_s\": $SLOW_START_S}"
 sessions_open 60
+began=$(date +%s%3N)
 rm "$LAB_DIR/b2.down"
 expect "slow start: b2 comes up" lab_wait 5 verdicts_are up up up
 weights=()
-began=$(date +%s%3N)
 while weights+=("$(b2_weight)") && [ "${weights[-1]}" -lt 100 ] && [ $(($(date +%s%3N) - began)) -lt 10000 ]; do
     sleep 0.1
 done
@@ -81,8 +85,8 @@ echo "# weights: ${weights[*]}"
 expect "slow start: it begins with a part of its weight" [ "${weights[0]}" -lt 50 ]
 equal "slow start: which only ever grows" "$(printf '%s\n' "${weights[@]}" | sort -n)" "$(printf '%s\n' "${weights[@]}")"
 equal "slow start: to its own" "${weights[-1]}" 100
-expect "slow start: in $SLOW_START_S s or a little less ($took ms)" \
-    eval "[ $took -gt $((SLOW_START_S * 600)) ] && [ $took -lt $((SLOW_START_S * 1000 + 1000)) ]"
+expect "slow start: in $SLOW_START_S s, its last step a little earlier, and a probe ($took ms)" \
+    eval "[ $took -gt $((SLOW_START_S * 900)) ] && [ $took -lt $((SLOW_START_S * 1000 + 2000)) ]"
 expect "slow start: then it gets its share" new_connections b1 b2 b3
 sessions_close
 equal "slow start: no connection moved to it, none broke" "$(session_account '[.broken, (.opened | keys)]')" \

@@ -24,7 +24,7 @@ all_is_read() {
 lab_up
 sessions_serve b1 b2
 lab_config b1 b2 | jq '.pools.web += {
-    "health": {"type": "tcp", "port": 7000, "interval_ms": 200, "timeout_ms": 200, "fall": 2, "rise": 1},
+    "health": {"type": "tcp", "port": 7000, "interval_ms": 400, "timeout_ms": 400, "fall": 2, "rise": 1},
     "when_down": {"tcp": {"flows": "move"}}} | .control.metrics = "127.0.0.1:9464"' >"$LAB_CONFIG"
 lab_edge_start
 expect "b2 is up" lab_wait 10 b2 -e '.health.verdict == "up"'

@@ -55,6 +55,10 @@ on_exit() {
     if [ $failures = 0 ]; then
         echo "not ok $(basename "$0" .sh): ended early with status $status"
     fi
+    if lab_fairctl -j stats >"$LAB_DIR/stats.json" 2>/dev/null; then
+        echo "# where packets went: $(jq -c '[.exits[] | select(.packets > 0) | {(.name): .packets}] | add' \
+            "$LAB_DIR/stats.json")"
+    fi
     if [ -e "$LAB_DIR/edge.log" ]; then
         echo "# fairlead's last lines:"
         tail -n 20 "$LAB_DIR/edge.log" | sed 's/^/# /'
@@ -92,6 +96,19 @@ all_answered() {
     sort <<<"$answers" | uniq -c
     [ "$(wc -l <<<"$answers")" = "$count" ] &&
         [ "$(sort -u <<<"$answers")" = "$(printf '%s\n' "$@" | sort)" ]
+}
+
+# verdict_is POOL/BACKEND VERDICT: by its checks, and by the tables, which follow a moment later. (Of a
+# pool that panics the tables have nobody down.)
+verdict_is() {
+    lab_fairctl -j health "$1" | jq -e --arg wanted "$2" \
+        '.[0] | .health.verdict == $wanted and (.state == "down") == ($wanted == "down")'
+}
+
+# Every backend that has checks is up, by these and by the tables.
+all_are_up() {
+    lab_fairctl -j health | jq -e 'map(select(.health.verdict != "unchecked")) |
+        length > 0 and all(.[]; .health.verdict == "up" and .state != "down")'
 }
 
 # Long-lived connections, kept by sessions.py: it opens them from client1 to the web VIPs.
