@@ -6,7 +6,7 @@
  * parse_l4 (parse.h) have all the reasons, and say of a plain frame just what this says.
  *
  * struct packet is, but for constants, a choice of the header's bytes in another order. So it is not
- * put together field by field: a shuffle of 16 bytes does eight fields at once.
+ * put together field by field: shuffles of 16 bytes, or one of 64, bring them into theirs.
  *
  *   IPv4 frame   0        12    14       20    22  23  24   26   30   34     36     47
  *                | MACs   | type| IP …   | frag| ttl|pr.|sum | src| dst| sport| dport| flags
@@ -22,12 +22,12 @@
 #include "packet.h"
 #include "wire.h"
 
+/* Read from the start of a frame, even where it is shorter: buffers are longer. */
+#define PLAIN_READ_BYTES 64
+
 /* The compiler need not have SSSE3 for all: then nothing is plain. */
 #ifdef __SSSE3__
 #include <immintrin.h>
-
-/* Read from the start of a frame, even where it is shorter: buffers are longer. */
-#define PLAIN_READ_BYTES 64
 
 /* The shortest frames that are looked at: up to the end of a TCP header without options. */
 #define PLAIN_IPV4_BYTES                                                                           \
@@ -279,9 +279,9 @@ parse_plain_ipv6(const uint8_t *frame, uint32_t length, struct packet *pk)
 }
 
 /*
- * True if the frame, which lies in one piece of `length` bytes, is plain; PLAIN_READ_BYTES of it can be read, whatever they are; then *pk is what parse_l3 and
- * parse_l4 would have made of it, with PARSE_OK. Else *pk means nothing. `checksum_is_right` as for
- * parse_l3_checked. Any thread.
+ * True if the frame, which lies in one piece of `length` bytes, is plain; then *pk is what parse_l3
+ * and parse_l4 would have made of it, with PARSE_OK. Else *pk means nothing. PLAIN_READ_BYTES from
+ * `frame` on can be read, whatever they are. `checksum_is_right` as for parse_l3_checked. Any thread.
  */
 static inline bool
 parse_plain(const uint8_t *frame, uint32_t length, const struct plain_station *station,
