@@ -6,6 +6,8 @@
 #include "solicitation.h"
 #include "vlan.h"
 
+#define MAC_GROUP_BIT 0x01 /* multicast, and broadcast with it */
+
 /* Puts an untagged frame in the place of the one in `m`, with its tag if that has one; false if the
  * buffer is too short for it, which those of a port are not: they hold 1,500 bytes and more behind
  * their headroom. */
@@ -33,6 +35,10 @@ answer_echo(struct answer_meter *meter, const struct tables *tables, struct rte_
 	const struct packet *pk, struct mono now)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	const struct wire_ether *ether = (const void *)frame;
+	/* No station has such an address, and an answer would be heard by all. */
+	if (ether->src.bytes[0] & MAC_GROUP_BIT)
+		return EXIT_DROP_VIP_MULTICAST;
 	/* First: damaged ones get no answer, and cost those who are right none. */
 	if (!icmp_checksum_is_right(frame, pk))
 		return EXIT_DROP_ICMP_CHECKSUM;

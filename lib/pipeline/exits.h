@@ -32,7 +32,7 @@ enum exit_kind {
 	X(PUNTED_CONTROL, punted_control, PUNTED, "ARP, ND or a routing protocol, handed to Linux") \
 	X(PUNTED_OTHER, punted_other, PUNTED, "not for a VIP, handed to Linux") \
 	X(DROP_OTHER_MAC, drop_other_mac, DROPPED, "unicast frame for another station") \
-	X(DROP_VIP_MULTICAST, drop_vip_multicast, DROPPED, "packet to a VIP in a broadcast or multicast frame") \
+	X(DROP_VIP_MULTICAST, drop_vip_multicast, DROPPED, "packet to a VIP in a broadcast or multicast frame, or ping that says it comes from such a station") \
 	X(DROP_SOURCE_MARTIAN, drop_source_martian, DROPPED, "packet to a VIP from an address that cannot be a client") \
 	X(DROP_SOURCE_VIP, drop_source_vip, DROPPED, "packet to a VIP from a VIP") \
 	X(DROP_OWN_ENCAPSULATION, drop_own_encapsulation, DROPPED, "our own encapsulation come back: from an outer source of a pool, in its mode") \

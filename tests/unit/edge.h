@@ -5,6 +5,7 @@
  *
  *	VIPs 192.0.2.80 and 2001:db8::80, TCP 80 and 8000-8099, UDP 53
  *	three backends of one pool, by rows, in the mode that edge_set_mode sets
+ *	VLAN 10 is served; neighbours are told where the VIPs are
  *
  * A test that cannot start EAL is skipped, and says why.
  */
@@ -34,6 +35,7 @@
 
 #define EDGE_BACKENDS 3
 #define EDGE_PORT     0
+#define EDGE_VLAN     10
 /* Buffers hold a jumbo frame of MTU 9000. */
 #define EDGE_BUFFER_ROOM  (RTE_PKTMBUF_HEADROOM + 9216)
 #define EDGE_TEST_SKIPPED 77 /* as meson has it */
@@ -125,7 +127,9 @@ edge_create(uint32_t capacity, uint16_t mtu, struct rte_mempool *pool)
 	t->port_count = 1;
 	t->ports[EDGE_PORT] =
 		(struct tables_port){.mac = edge_mac, .mtu = mtu, .has_kernel_path = true};
-	t->icmp_echo_pps = t->icmp_errors_pps = 10000000;
+	t->ports[EDGE_PORT].vlans[EDGE_VLAN / 64] |= UINT64_C(1) << EDGE_VLAN % 64;
+	t->ports[EDGE_PORT].answers_neighbours = true;
+	t->icmp_echo_pps = t->icmp_errors_pps = t->neighbours_pps = 10000000;
 	t->punt_control_pps = t->punt_other_pps = 10000000;
 	e->flow_memory = arena_alloc(arena, flow_table_bytes(capacity), 64);
 	flow_table_attach(&e->flows, e->flow_memory, capacity, &timeouts);

@@ -2,7 +2,8 @@
 /*
  * What happens when there is no more of something: buffers to copy and to fragment into, places in
  * the flow table, places in one bucket of it. (Queues that are full are in test_worker.) What is lost
- * has its name, nothing else is, and what comes after there is room again goes through.
+ * has its name, nothing else is, and what comes after there is room again goes through. Hostile inputs
+ * 60, exhaustion 85 and 87.
  */
 #include "edge.h"
 

@@ -2,7 +2,8 @@
 /*
  * A frame is the same frame however buffers hold it: each one of the packet tests, in segments cut at
  * every byte, without headroom, shared, indirect, in foreign memory, with a driver's nonsense beside
- * it, has the exit and the output of the plain one; what it shares is not written to.
+ * it, has the exit and the output of the plain one; what it shares is not written to. Hostile inputs 54
+ * to 57, of all the others.
  */
 #include "edge.h"
 
@@ -286,8 +287,8 @@ test_l2(void **state)
 	(void)state;
 	static const enum exit must[] = {EXIT_SENT, EXIT_SENT_IN_FRAGMENTS, EXIT_ANSWERED_ECHO,
 		EXIT_ANSWERED_NO_SERVICE, EXIT_ANSWERED_TTL_EXPIRED, EXIT_ANSWERED_TOO_BIG,
-		EXIT_PUNTED_CONTROL, EXIT_PUNTED_OTHER, EXIT_HELD, EXIT_DROP_IPV4_CHECKSUM,
-		EXIT_DROP_ICMP_QUOTE_TRUNCATED, EXIT_DROP_IPV6_EXTENSION};
+		EXIT_ANSWERED_NEIGHBOUR, EXIT_PUNTED_CONTROL, EXIT_PUNTED_OTHER, EXIT_HELD,
+		EXIT_DROP_IPV4_CHECKSUM, EXIT_DROP_ICMP_QUOTE_TRUNCATED, EXIT_DROP_IPV6_EXTENSION};
 	check_mode(&encap_l2, MTU, must, sizeof(must) / sizeof(must[0]));
 }
 
@@ -298,6 +299,18 @@ test_ipip(void **state)
 	static const enum exit must[] = {EXIT_SENT, EXIT_SENT_IN_FRAGMENTS, EXIT_ANSWERED_TOO_BIG,
 		EXIT_HELD, EXIT_DROP_OWN_ENCAPSULATION};
 	check_mode(&encap_ipip, MTU, must, sizeof(must) / sizeof(must[0]));
+}
+
+static void
+test_other_tunnels(void **state)
+{
+	(void)state;
+	static const enum exit must[] = {
+		EXIT_SENT, EXIT_SENT_IN_FRAGMENTS, EXIT_ANSWERED_TOO_BIG, EXIT_HELD};
+	const size_t count = sizeof(must) / sizeof(must[0]);
+	check_mode(&encap_gre, MTU, must, count);
+	check_mode(&encap_gue, MTU, must, count);
+	check_mode(&encap_vxlan, MTU, must, count);
 }
 
 static void
@@ -375,6 +388,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_l2),
 		cmocka_unit_test(test_ipip),
+		cmocka_unit_test(test_other_tunnels),
 		cmocka_unit_test(test_kernel),
 		cmocka_unit_test(test_jumbo),
 		cmocka_unit_test(test_too_long),

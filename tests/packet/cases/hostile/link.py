@@ -76,3 +76,18 @@ def p06_frames_for_others():
     many = [received(p.payload, dst=group) for p in (tcp4(), tcp6()) for group in groups]
     pings = [received(IP(src=CLIENT4, dst=VIP4), ICMP(), dst=groups[0])]
     return Case(others + many + pings, {"drop_other_mac": 3, "drop_vip_multicast": 7})
+
+
+@case
+def p06_frames_from_groups():
+    """No station has such an address. What goes on does so with our own; nobody is answered there."""
+    def from_group(packet, src="33:33:00:00:00:01"):
+        return Ether(src=src, dst=EDGE_MAC) / packet.payload
+
+    passed = [tcp4(), tcp6(sport=40001)]
+    pings = [received(IP(src=CLIENT4, dst=VIP4), ICMP()),
+             received(IPv6(src=CLIENT6, dst=VIP6), ICMPv6EchoRequest())]
+    closed = [tcp4(dport=9), tcp6(hlim=1, sport=40002)]
+    return Case([*map(from_group, passed + pings + closed), from_group(pings[0], "ff:ff:ff:ff:ff:ff")],
+                {"sent": 2, "drop_vip_multicast": 3, "drop_no_service": 1, "drop_ttl_expired": 1},
+                [to_backend(forwarded(p)) for p in passed])
